@@ -1,9 +1,10 @@
 """Honest intervals: split-conformal calibration on out-of-bag residuals."""
 
+import math
 from dataclasses import dataclass, fields
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 __all__ = ["Calibration", "fit_calibration"]
 
@@ -278,19 +279,30 @@ def _knots(score):
     return np.concatenate([[0.0], score]), np.arange(n + 1) / (n + 1)
 
 
+# The normal distribution comes from the standard library: importing scipy.special would take
+# longer than estimating an SED.
+def _normal_quantile(level):
+    """Half width of the central interval of the normal distribution at a level."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
 def _quantile(level, score):
     """Quantile Q(level) of a group's scores (see the notes of `Calibration`)."""
     knots, probability = _knots(score)
     if level <= probability[-1]:
         return np.interp(level, probability, knots)
-    return score[-1] * ndtri((1 + level) / 2) / ndtri((1 + probability[-1]) / 2)
+    return score[-1] * _normal_quantile(level) / _normal_quantile(probability[-1])
 
 
 def _central_probability(z, score):
     """Probability of an absolute residual below z (the inverse of `_quantile`)."""
     knots, probability = _knots(score)
-    tail = 2 * ndtr(z / score[-1] * ndtri((1 + probability[-1]) / 2)) - 1
-    return np.where(z <= score[-1], np.interp(z, knots, probability), tail)
+    central = np.interp(z, knots, probability)
+    beyond = z > score[-1]
+    in_sigma = z[beyond] / score[-1] * _normal_quantile(probability[-1])
+    central[beyond] = [math.erf(t / math.sqrt(2)) for t in in_sigma]
+    central[np.isnan(z)] = np.nan
+    return central
 
 
 def _broadcast(*arrays):
