@@ -1,0 +1,444 @@
+"""SEDs with a known synchrotron peak: a blazar's physics, seen as the surveys see it."""
+
+import numpy as np
+from scipy.special import expit, ndtri
+
+from .io.table import Points
+
+__all__ = ["simulate_seds"]
+
+_LN10 = np.log(10.0)
+_H0 = 67.7  # km / (s Mpc); with _OMEGA, Planck Collaboration 2020, A&A 641, A6
+_OMEGA = 0.31
+
+# Giant elliptical at rest: log frequency, log nuFnu relative to the R band. From the colours of
+# Fukugita et al. 1995 (UBVRI), Mannucci et al. 2001 (JHK) and the WISE colours of old stars.
+_HOST_NU = np.array(
+    [12.9, 13.13, 13.40, 13.81, 13.95, 14.14, 14.26, 14.38, 14.575]
+    + [14.67, 14.74, 14.83, 14.915, 15.0, 15.1, 15.3, 15.6]
+)
+_HOST_NUFNU = np.array(
+    [-2.5, -2.25, -1.80, -0.95, -0.565, -0.114, 0.109, 0.142, 0.08]
+    + [0.0, -0.104, -0.343, -0.815, -1.35, -1.8, -2.3, -3.5]
+)
+
+# Fermi-LAT bands of the 4FGL-DR2: log frequency, 1-sigma background fluctuation and the nuFnu of
+# one photon (erg / (s cm2)), for ten years at intermediate latitude.
+_LAT_NU = np.array([22.233, 22.622, 23.122, 23.622, 24.122, 24.622, 25.361])
+_LAT_NOISE = np.array([2.0e-12, 4.0e-13, 1.3e-13, 7.0e-14, 5.0e-14, 6.0e-14, 4.0e-14])
+_LAT_PHOTON = np.array([7.5e-13, 6.8e-14, 1.5e-14, 1.4e-14, 2.7e-14, 7.7e-14, 1.6e-13])
+_LAT_LIMIT = np.array([1.7, 1.7, 1.6, 1.6, 1.3, 1.0, 0.8])
+
+# What deep enough surveys and monitoring reach: log frequency, log nuFnu.
+_DEPTH_NU = np.array(
+    [7.0, 7.87, 8.56, 9.14, 9.16, 9.7, 10.3, 11.0, 11.7, 12.3, 13.0, 13.13, 13.4, 13.81, 14.2]
+    + [14.65, 15.0, 15.4, 16.7, 17.4, 18.0, 18.3, 18.7, 19.7, 25.4, 26.5, 28.0]
+)
+_DEPTH = np.array(
+    [-16.3, -15.5, -15.2, -15.6, -16.4, -15.3, -14.2, -12.9, -12.3, -11.6, -11.5, -12.1, -12.6]
+    + [-13.3, -12.7, -13.6, -13.3, -13.1, -13.6, -13.5, -13.4, -12.5, -11.5, -11.0, -12.6, -12.5]
+    + [-12.0]
+)
+
+
+def _normal(rng, mean, scatter, n, lo=-np.inf, hi=np.inf):
+    """Normal numbers, clipped; ``mean`` and ``scatter`` scalars or shape (n,)."""
+    return np.clip(mean + scatter * rng.standard_normal(n), lo, hi)
+
+
+def _softplus(x, width):
+    """Zero below and ``x`` above zero, with a bend of the given width."""
+    return width * np.logaddexp(0.0, x / width)
+
+
+def _population(n, rng):
+    """Draw the physical parameters of n blazars: a dict of arrays of shape (n,)."""
+    s = {}
+    # The label: broad and flat. What is learnt from is reweighted by whoever trains.
+    s["nu"] = rng.uniform(11.8, 18.0, n)
+    s["fsrq"] = rng.random(n) < 0.75 * expit((13.7 - s["nu"]) / 0.25)
+    fsrq, nu = s["fsrq"], s["nu"]
+    hard = np.clip((nu - 12.5) / 5.0, -0.1, 1.0)  # 0 an LSP, 1 an extreme HSP
+
+    z_median = np.where(fsrq, 1.05, 10 ** (-0.25 - 0.35 * hard))
+    s["z"] = np.clip(
+        z_median * 10 ** (np.where(fsrq, 0.22, 0.28) * rng.standard_normal(n)), 0.02, 4
+    )
+
+    # Synchrotron: curvature falls with the peak frequency (Massaro 2004, Chen 2014).
+    s["b_lo"] = 10 ** _normal(rng, -0.78 - 0.28 * hard, 0.13, n)
+    s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.1, 0.13, n)
+    s["slope"] = _normal(rng, 0.42, 0.09, n, 0.15, 0.7)
+    s["slope_radio"] = _normal(rng, 0.95, 0.10, n, 0.7, 1.3)
+    s["turnover"] = np.minimum(_normal(rng, 11.5, 0.45, n), nu - 0.2)
+    s["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
+
+    # Inverse Compton: the blazar sequence, broadened.
+    s["ic_nu"] = _normal(rng, 22.1 + 3.5 * hard - 0.35 * fsrq, 0.45, n, 20.8, 27)
+    s["ic_level"] = _normal(rng, np.where(fsrq, 0.55, 0.15 - 0.5 * hard), 0.4, n)
+    s["ic_b_lo"] = 10 ** _normal(rng, -0.95, 0.12, n)
+    s["ic_b_hi"] = 10 ** _normal(rng, -0.90, 0.14, n)
+    s["ic_slope"] = _normal(rng, 0.45, 0.15, n, 0.1, 0.9)
+    s["ic_cutoff"] = s["ic_nu"] + rng.uniform(2.5, 4.5, n)
+
+    # Lobes: fraction of the core at 1.4 GHz, steep spectrum.
+    s["lobe"] = _normal(rng, -0.5, 0.5, n)
+    s["lobe_slope"] = _normal(rng, 0.22, 0.12, n, -0.1, 0.5)
+
+    # Disc and torus relative to the synchrotron peak; hardly any in a BL Lac.
+    s["disc"] = np.where(fsrq, _normal(rng, -0.55, 0.4, n), -4.0)
+    s["disc_nu"] = _normal(rng, 15.4, 0.15, n) - np.log10(1 + s["z"])
+    s["torus"] = s["disc"] + _normal(rng, -0.4, 0.2, n)
+
+    s["host_mag"] = _normal(rng, -22.8, 0.6, n)  # M_R, Sbarufatti et al. 2005
+    s["host_in_gaia"] = 10 ** _normal(rng, -0.7, 0.25, n, -2, 0)
+    return s
+
+
+def _bend(x, nu, b_lo, b_hi, slope):
+    """Log-parabola whose low side goes over into a power law of the given slope."""
+    d = x - nu
+    reach = slope / (2 * b_lo)
+    below = np.where(d < -reach, slope * (d + reach) - b_lo * reach**2, -b_lo * d**2)
+    return np.where(d < 0, below, -b_hi * d**2)
+
+
+def _synchrotron(x, s):
+    """log10 nuFnu of the synchrotron component relative to its log-parabola's top."""
+    y = _bend(x, s["nu"], s["b_lo"], s["b_hi"], s["slope"])
+    y = y - (s["slope_radio"] - s["slope"]) * _softplus(s["turnover"] - x, 0.15)
+    return y - np.sqrt(10 ** np.clip(x - s["cutoff"], -20, 8)) / _LN10
+
+
+def _compton(x, s):
+    y = s["ic_level"] + _bend(x, s["ic_nu"], s["ic_b_lo"], s["ic_b_hi"], s["ic_slope"])
+    return y - np.sqrt(10 ** np.clip(x - s["ic_cutoff"], -20, 8)) / _LN10
+
+
+def _lobes(x, s):
+    return s["lobe_level"] + s["lobe_slope"] * (x - 9.15) - _softplus(x - 11.0, 0.2)
+
+
+def _disc(x, s):
+    """Sum of a thin disc (nu^(4/3), exponential end) and its X-ray corona."""
+    d = np.clip(x - s["disc_nu"], -20, 8)
+    bump = s["disc"] + (4 / 3) * d + 0.55 - (10**d) * (4 / 3) / _LN10
+    corona = s["disc"] - 1.5 + 0.1 * (x - 17.4)
+    return np.where(x < 16.3, bump, corona)
+
+
+def _torus(x, s):
+    """Hot dust: a black body of about 1200 K and a broad warm part."""
+    d = np.clip(x + np.log10(1 + s["z"]) - 13.95, -20, 4)
+    hot = 4 * d - np.log10(np.expm1(np.clip(3.92 * 10**d, 1e-9, 600))) + 1.69
+    warm = np.where(d < -0.7, 1.6 * (d + 0.7), 0) - 0.15 - 4 * np.maximum(d, 0)
+    return s["torus"] + np.log10(10**hot + 10**warm) - 0.2
+
+
+def _luminosity_distance(z):
+    """log10 of the luminosity distance in cm (flat universe)."""
+    grid = np.linspace(0, 4.5, 4501)
+    e = 1 / np.sqrt(_OMEGA * (1 + grid) ** 3 + 1 - _OMEGA)
+    comoving = np.concatenate([[0], np.cumsum((e[1:] + e[:-1]) / 2)]) * (grid[1] - grid[0])
+    mpc = 299792.458 / _H0 * np.interp(z, grid, comoving) * (1 + np.asarray(z))
+    return np.log10(mpc) + np.log10(3.0857e24)
+
+
+def _host(x, s):
+    """log10 nuFnu of the giant elliptical in erg / (s cm2), all its light."""
+    rest = x + np.log10(1 + s["z"])
+    shape = np.interp(rest, _HOST_NU, _HOST_NUFNU, left=-9, right=-9)
+    return s["host_level"] + shape
+
+
+def _ebl_depth(x, z):
+    """Optical depth of the extragalactic background light at log frequency x."""
+    energy = 10 ** np.clip(x - 26.3834, -9, 3)  # TeV
+    return np.minimum((energy * z / 0.1) ** 1.3 * (1 + energy / 10) ** 0.7, 700)
+
+
+def _forest_depth(x, z):
+    """Mean optical depth of the Lyman-alpha forest and the Lyman limit (Madau 1995)."""
+    ratio = 10 ** (15.3919 - x)  # wavelength over 1215.67 Angstrom
+    forest = np.where(ratio < 1 + z, 0.0036 * ratio**3.46, 0)
+    limit = np.where((ratio < (1 + z) * 0.75) & (x < 16.5), 0.25 * (1 + z) ** 1.5, 0)
+    return np.where(x < 16.5, forest, 0) + limit
+
+
+def _take(s, index):
+    return {key: value[index] for key, value in s.items()}
+
+
+def _peak(s, width=0.7, step=0.01):
+    """Position and height of the top of the synchrotron component, shape (n,) each."""
+    grid = np.arange(-width, width + step / 2, step)
+    column = {k: v[:, None] for k, v in s.items()}
+    y = _synchrotron(s["nu"][:, None] + grid, column)
+    i = np.clip(np.argmax(y, axis=1), 1, len(grid) - 2)
+    rows = np.arange(len(y))
+    left, mid, right = y[rows, i - 1], y[rows, i], y[rows, i + 1]
+    bend = left - 2 * mid + right
+    shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1), 0)
+    return s["nu"] + grid[i] + shift * step, mid - 0.25 * (left - right) * shift
+
+
+def _components(x, s, synchrotron, compton, gaia):
+    """log10 nuFnu of the sum at each row; the two jet components given (erg / (s cm2))."""
+    total = 10**synchrotron + 10**compton
+    total += 10 ** (s["level"] + _lobes(x, s))
+    infrared = (x > 12) & (x < 20)
+    if infrared.any():
+        t, xi = _take(s, infrared), x[infrared]
+        host = _host(xi, t) + np.where(gaia[infrared], np.log10(t["host_in_gaia"]), 0)
+        total[infrared] += 10**host + np.where(
+            t["fsrq"], 10 ** (t["level"] + _disc(xi, t)) + 10 ** (t["level"] + _torus(xi, t)), 0
+        )
+    depth = np.zeros(len(x))
+    uv = (x > 14.6) & (x < 16.5)
+    depth[uv] = _forest_depth(x[uv], s["z"][uv])
+    tev = x > 24
+    depth[tev] = _ebl_depth(x[tev], s["z"][tev])
+    return np.log10(total) - depth / _LN10
+
+
+def _flux(x, sed, s, rng, gaia):
+    """Noise-free but variable flux of each row (log10)."""
+    n = len(s["nu"])
+    p = _take(s, sed)
+    n_epochs = 24
+    # A band was seen at few epochs, close in time; a gamma-ray band is a mean of years.
+    band = np.searchsorted([12.3, 13.9, 14.45, 15.05, 16, 17.95, 20], x)
+    start = rng.integers(0, n_epochs, (n, 8))[sed, band]
+    epoch = (start + rng.geometric(0.25, len(x)) - 1) % n_epochs
+    # Columns: synchrotron level, inverse Compton level (partly together), radio level.
+    common = rng.standard_normal((n, n_epochs))
+    own = rng.standard_normal((n, n_epochs))
+    synch = common[sed, epoch]
+    comp = (0.7 * common + 0.71 * own)[sed, epoch]
+    d = x - p["nu"]
+    rise = 0.35 + 0.65 * expit((d + 1.0) / 0.5) + 0.35 * expit((d - 1.5) / 0.5)
+    amplitude = p["amplitude"] * np.where(x < 12.3, 0.45, rise)
+    lat = (x > 21) & (x < 26.2)
+    synchrotron = p["level"] + _synchrotron(x, p) + amplitude * synch
+    compton = p["level"] + _compton(x, p) + p["amplitude"] * np.where(lat, 0.25, 0.9) * comp
+    return _components(x, p, synchrotron, compton, gaia)
+
+
+def _survey_rows(n, rng):
+    """Rows of SEDs as the built-in surveys would give them: sed, log frequency, relative error."""
+    # name, coverage, mean epochs, relative error (0 = none given), frequencies
+    surveys = (
+        ("NVSS", 0.8, 1, 0.03, (1.4e9,)),
+        ("GB6", 0.6, 1, 0.1, (4.85e9,)),
+        ("TGSS", 0.5, 1, 0.1, (1.5e8,)),
+        ("AT20G", 0.3, 1, 0.05, (4.8e9, 8.6e9, 2e10)),
+        ("CRATES", 0.5, 1, 0.0, (8.4e9,)),
+        ("PCNT", 0.6, 1, 0.1, (3e10, 4.4e10, 7e10, 1e11, 1.43e11, 2.17e11, 3.53e11)),
+        ("WISE", 0.95, 1, 0.04, (1.363e13, 2.498e13, 6.517e13, 8.817e13)),
+        ("2MASS", 0.7, 1, 0.08, (1.389e14, 1.804e14, 2.427e14)),
+        ("GAIA", 0.9, 1, 0.0, (4.455e14,)),
+        ("USNO", 0.6, 1, 0.0, (4.684e14, 6.813e14)),
+        ("PanSTARRS", 0.6, 1, 0.02, (3.12e14, 3.46e14, 3.99e14, 4.86e14, 6.23e14)),
+        ("SDSS", 0.3, 1, 0.02, (3.382e14, 4.014e14, 4.876e14, 6.443e14, 8.402e14)),
+        ("GALEX", 0.6, 1, 0.08, (1.295e15, 1.948e15)),
+        ("UVOT", 0.4, 4, 0.05, (5.55e14, 6.93e14, 8.56e14, 1.14e15, 1.34e15, 1.48e15)),
+        ("RASS", 0.8, 1, 0.25, (2.418e17,)),
+        ("OUSXB", 0.5, 6, 0.25, (1.209e17, 2.418e17, 3.627e17, 7.254e17, 1.088e18)),
+        ("BAT", 0.5, 1, 0.25, (1.209e19, 2.418e19)),
+        ("4FGL", 1.0, 1, 0.2, tuple(10**_LAT_NU)),
+        ("TEV", 0.15, 1, 0.3, (4.8e25, 7e25, 1e26, 1.5e26, 2.4e26, 4e26)),
+    )
+    sparse = rng.random(n) < 0.5
+    seen = {"NVSS": 0.55, "GAIA": 0.8, "USNO": 0.4, "RASS": 0.9, "4FGL": 1.0}
+    sed, nu, error = [], [], []
+    for name, coverage, epochs, relative, frequencies in surveys:
+        here = np.flatnonzero(rng.random(n) < np.where(sparse, seen.get(name, 0), coverage))
+        count = rng.poisson(epochs - 1, len(here)) + 1 if epochs > 1 else np.ones(len(here), int)
+        visits = np.repeat(here, count)
+        sed.append(np.repeat(visits, len(frequencies)))
+        nu.append(np.tile(np.log10(frequencies), len(visits)))
+        error.append(np.full(len(visits) * len(frequencies), relative))
+    sed, nu, error = (np.concatenate(a) for a in (sed, nu, error))
+    order = np.argsort(sed, kind="stable")
+    return sed[order], nu[order], error[order]
+
+
+def _pattern_table(sampling):
+    """What is copied from a real SED: where it was measured and how well, nothing else."""
+    ok = (sampling.frequency > 0) & ~sampling.duplicate & np.isfinite(sampling.frequency)
+    sed, nu = sampling.sed[ok], np.log10(sampling.frequency[ok])
+    flux, up, lo = (a[ok] for a in (sampling.nufnu, sampling.nufnu_upper, sampling.nufnu_lower))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = 0.5 * (up - lo) / np.abs(flux)
+    good = np.isfinite(error) & (error > 0) & (error < 2) & (up > 0) & (lo > 0)
+    error = np.where(good & ~sampling.upper_limit[ok], error, 0.0)
+    rows = np.bincount(sed, minlength=len(sampling.name))
+    first = np.concatenate([[0], np.cumsum(rows)[:-1]])
+    return nu, error, rows, first
+
+
+def _pattern_rows(n, sampling, rng):
+    """Rows of SEDs sampled like real ones: pattern, sed, log frequency, relative error."""
+    nu, error, rows, first = _pattern_table(sampling)
+    if not rows.any():
+        raise ValueError("sampling has no measurement at all; wanted Points of real SEDs")
+    # In proportion to the root of the number of rows: rich SEDs are few but teach most.
+    weight = np.sqrt(rows)
+    pattern = rng.choice(len(rows), n, p=weight / weight.sum())
+    count = rows[pattern]
+    sed = np.repeat(np.arange(n), count)
+    start = np.cumsum(count) - count
+    index = np.arange(len(sed)) - np.repeat(start - first[pattern], count)
+    return pattern, sed, nu[index], error[index]
+
+
+def _thin(sed, x, rng, n):
+    """Keep-mask: a part of the rich SEDs loses rows at random, or whole bands."""
+    count = np.bincount(sed, minlength=n)
+    keep = np.where((rng.random(n) < 0.35) & (count > 20), rng.uniform(0.05, 1, n), 1.0)
+    mask = rng.random(len(sed)) < keep[sed]
+    band = np.searchsorted([8.3, 12.3, 13.9, 14.9, 16, 20, 25.3], x)
+    lost = (rng.random((n, 8)) < 0.12) & (rng.random(n) < 0.35)[:, None] & (count > 20)[:, None]
+    return mask & ~lost[sed, band]
+
+
+def _measure(y, x, sed, error, s, rng):
+    """Flux, upper and lower end and limit flag of each row, below and above the gamma rays."""
+    true = 10**y
+    scatter = np.where(error > 0, error, 0.1)
+    zero_point = _normal(rng, 0, 0.03, len(x))
+    flux = true * 10 ** (
+        zero_point + np.log10(1 + np.clip(scatter, 0, 0.4)) * _normal(rng, 0, 1, len(x), -3, 3)
+    )
+    upper, lower = flux * (1 + error), flux * (1 - np.minimum(error, 0.95))
+    upper[error == 0] = lower[error == 0] = np.nan
+    limit = np.zeros(len(x), bool)
+    lat = (x > 22) & (x < 25.6)
+    if lat.any():
+        flux[lat], upper[lat], lower[lat], limit[lat] = _lat(true[lat], x[lat], sed[lat], s, rng)
+    return flux, upper, lower, limit
+
+
+def _lat(true, x, sed, s, rng):
+    """Measurements of the Fermi-LAT: background noise and counted photons."""
+    sky = s["sky"][sed]
+    noise = 10 ** np.interp(x, _LAT_NU, np.log10(_LAT_NOISE)) * sky
+    photon = 10 ** np.interp(x, _LAT_NU, np.log10(_LAT_PHOTON))
+    counts = rng.poisson(np.minimum(true / photon, 1e7))
+    flux = counts * photon + noise * rng.standard_normal(len(x))
+    sigma = np.sqrt(noise**2 + photon * np.maximum(flux, 0.3 * photon))
+    limit = flux < np.interp(x, _LAT_NU, _LAT_LIMIT) * sigma
+    tiny = np.maximum(flux, 0) + 1e-5 * sigma * rng.random(len(x))
+    flux = np.where(limit, tiny, flux)
+    upper = np.where(limit, tiny + 2 * sigma, flux + sigma)
+    lower = np.where(limit, 0.0, np.maximum(flux - sigma, 0.05 * flux))
+    return flux, upper, lower, limit
+
+
+def simulate_seds(n, *, seed=0, sampling=None):
+    """Simulate blazar SEDs whose synchrotron peak is known.
+
+    Parameters
+    ----------
+    n : int
+        Number of SEDs.
+    seed : int
+        Seed of the random numbers; the same seed gives the same SEDs.
+    sampling : `~blase_astro.io.Points`, optional
+        Real SEDs whose sampling (frequencies, number of rows, relative errors) is copied, without
+        their fluxes. The built-in survey table by default.
+
+    Returns
+    -------
+    points : `~blase_astro.io.Points`
+        The measurements of the n SEDs.
+    truth : `~astropy.table.Table`
+        One row an SED: log_nu_peak (log10 Hz, observer frame) and log_nufnu_peak (log10
+        erg / (s cm2)) of the synchrotron component alone, redshift, ra and dec (deg),
+        source_class ('bll' or 'fsrq'), pattern (index of the real SED whose sampling was used,
+        or -1).
+
+    Raises
+    ------
+    ValueError
+        If n is not positive or ``sampling`` holds no measurement.
+
+    Examples
+    --------
+    >>> from blase_astro.simulate import simulate_seds
+    >>> points, truth = simulate_seds(3, seed=1)
+    >>> len(points.name), len(truth)
+    (3, 3)
+    """
+    if n < 1:
+        raise ValueError(f"number of SEDs is {n}; wanted at least 1")
+    rng = np.random.default_rng(seed)
+    s = _population(n, rng)
+    if sampling is None:
+        pattern = np.full(n, -1)
+        sed, x, error = _survey_rows(n, rng)
+    else:
+        pattern, sed, x, error = _pattern_rows(n, sampling, rng)
+    rows = np.bincount(sed, minlength=n)
+    # Well-studied sources are bright ones.
+    s["level"] = _normal(rng, -12.1 + 0.45 * np.log10(np.maximum(rows, 9) / 9), 0.4, n)
+    s["level"] += 0.25 * np.clip((s["nu"] - 13.5) / 3, -0.2, 1)
+    radio = np.full(n, 9.15)
+    s["lobe_level"] = _synchrotron(radio, s) + s["lobe"]
+    r_band = 44.35 - 0.4 * (s["host_mag"] + 22.8)
+    s["host_level"] = r_band - np.log10(4 * np.pi) - 2 * _luminosity_distance(s["z"])
+    s["amplitude"] = 10 ** _normal(rng, -0.68, 0.15, n)
+    s["sky"] = 10 ** _normal(rng, 0, 0.12, n)
+
+    keep = _thin(sed, x, rng, n)
+    sed, x, error = sed[keep], x[keep], error[keep]
+    gaia = np.abs(10**x / 4.455e14 - 1) < 1e-3
+    y = _flux(x, sed, s, rng, gaia)
+    band = np.searchsorted([8.3, 9.1, 12.3, 13.9, 14.9, 16, 20, 25.4], x)
+    depth = np.interp(x, _DEPTH_NU, _DEPTH) + _normal(rng, 0, 0.2, (n, 9))[sed, band]
+    lat = (x > 22) & (x < 25.6)
+    keep = lat | (y > depth)
+    sed, x, error, y = sed[keep], x[keep], error[keep], y[keep]
+    flux, upper, lower, limit = _measure(y, x, sed, error, s, rng)
+    points, truth = _assemble(s, pattern, rng, sed, x, flux, upper, lower, limit)
+    return points, truth
+
+
+def _assemble(s, pattern, rng, sed, x, flux, upper, lower, limit):
+    from astropy.table import Table
+
+    n = len(s["nu"])
+    nu_peak, height = _peak(s)
+    ra = rng.uniform(0, 360, n)
+    dec = np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
+    truth = Table(
+        {
+            "log_nu_peak": nu_peak,
+            "log_nufnu_peak": s["level"] + height,
+            "redshift": s["z"],
+            "ra": ra,
+            "dec": dec,
+            "source_class": np.where(s["fsrq"], "fsrq", "bll"),
+            "pattern": pattern,
+        }
+    )
+    unknown = ~s["fsrq"] & (rng.random(n) < 0.45)
+    names = [
+        f"{a:.2f}_{b:.2f}_{c:.4f}_{d:.4f}.txt"
+        for a, b, c, d in zip(nu_peak, truth["log_nufnu_peak"], ra, dec, strict=True)
+    ]
+    points = Points(
+        name=names,
+        ra=ra,
+        dec=dec,
+        redshift=np.where(unknown, np.nan, s["z"]),
+        error=[""] * n,
+        sed=sed.astype(np.int64),
+        frequency=10**x,
+        nufnu=flux,
+        nufnu_upper=upper,
+        nufnu_lower=lower,
+        upper_limit=limit,
+        duplicate=np.zeros(len(sed), bool),
+    )
+    return points, truth
