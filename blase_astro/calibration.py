@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-__all__ = ["Calibration", "fit_calibration"]
+__all__ = ["Calibration", "calibrate_out_of_bag", "fit_calibration"]
 
 # Least distance of two sorted scores (in units of the standard deviation): keeps the distribution
 # invertible where labels are rounded and scores tie, far below anything that matters.
@@ -133,6 +133,46 @@ class Calibration:
             central[rows] = _central_probability(np.abs(z[rows]), score)
         return 0.5 * (1 + np.sign(z) * central)
 
+    def p_value(self, label, mean, std, n_bins, bulk=0.9):
+        """Probability that a right label lies at least as far from its estimate.
+
+        Parameters
+        ----------
+        label : array_like, shape (n,)
+            Labels in doubt (dex).
+        mean, std : array_like, shape (n,)
+            Out-of-bag predicted mean and standard deviation (dex).
+        n_bins : array_like of int, shape (n,) or scalar
+            Number of filled bins of each SED.
+        bulk : float
+            Level up to which the scores are taken as they are.
+
+        Returns
+        -------
+        p_value : ndarray of float64, shape (n,)
+            Two-sided probability, NaN where label or mean is.
+
+        Notes
+        -----
+        The wrong labels are themselves among the calibration sources and make up the tail of the
+        scores, so that no label looks unlikely against all of it. The scores are therefore
+        trusted up to the level ``bulk``; beyond, the tail is that of the normal distribution
+        scaled to the score there (an empirical null distribution: Efron, B. 2004, Journal of the
+        American Statistical Association 99, 96).
+        """
+        label, mean, std, n_bins = _broadcast(label, mean, std, n_bins)
+        group = self.group(n_bins)
+        z = np.abs(label - mean) / std
+        outside = np.full(z.shape, np.nan)
+        for i, score in enumerate(self._groups()):
+            rows = group == i
+            edge = _quantile(bulk, score)
+            inside = 1 - _central_probability(z[rows], score)
+            in_sigma = z[rows] / edge * _normal_quantile(bulk)
+            tail = np.array([math.erfc(t / math.sqrt(2)) for t in in_sigma])
+            outside[rows] = np.where(z[rows] <= edge, inside, tail)
+        return outside
+
     def group(self, n_bins):
         """Which group each number of filled bins belongs to.
 
@@ -251,6 +291,46 @@ def fit_calibration(label, mean, std, n_bins, *, min_members=80):
     group = np.searchsorted(lowest, n_bins, side="right") - 1
     scores = [_strictly_rising(np.sort(score[group == i])) for i in range(len(lowest))]
     return Calibration(lowest, np.array([len(s) for s in scores]), np.concatenate(scores))
+
+
+def calibrate_out_of_bag(bag, label, mean, std, n_bins):
+    """Calibrations to test with: that of each bag is made from the sources of all other bags.
+
+    Parameters
+    ----------
+    bag : array_like of int, shape (n,)
+        Bag of each source.
+    label, mean, std, n_bins : array_like, shape (n,)
+        As for `fit_calibration`.
+
+    Yields
+    ------
+    rows : ndarray of int64
+        The sources of one bag.
+    calibration : Calibration
+        The calibration made without them.
+
+    Notes
+    -----
+    On the sources it was made from a calibration covers what it should by construction; only
+    sources that it never saw tell whether it does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.calibration import calibrate_out_of_bag
+    >>> bag, label = np.array([0, 0, 1, 1]), np.array([13.0, 14.0, 15.0, 16.0])
+    >>> for rows, calibration in calibrate_out_of_bag(bag, label, label + 0.1, 0.1, 20):
+    ...     print(rows, calibration.size)
+    [0 1] [2]
+    [2 3] [2]
+    """
+    bag = np.asarray(bag)
+    label, mean, std, n_bins = _broadcast(label, mean, std, n_bins)
+    for b in np.unique(bag):
+        others = bag != b
+        calibration = fit_calibration(label[others], mean[others], std[others], n_bins[others])
+        yield np.flatnonzero(~others), calibration
 
 
 def _group_starts(n_bins, min_members):

@@ -8,7 +8,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import ndtri
 
-from blase_astro.calibration import Calibration, fit_calibration
+from blase_astro.calibration import Calibration, calibrate_out_of_bag, fit_calibration
+from blase_astro.evaluate import q_value
 
 LEVELS = (0.5, 0.68, 0.9, 0.95, 0.99)
 
@@ -118,6 +119,51 @@ def test_cdf_is_one(score, values):
     assert np.all(np.diff(probability) >= 0)
     assert np.all((probability >= 0) & (probability <= 1))
     assert_allclose(calibration.cdf(-values, 0, 1, 20), 1 - probability, atol=1e-12)
+
+
+def test_p_values_of_right_labels():
+    """Among right labels p-values are uniform as far as they matter."""
+    rng = np.random.default_rng(8)
+    label, mean, n_bins = rng.normal(14, 0.3, 2000), np.full(2000, 14.0), rng.integers(5, 27, 2000)
+    p = fit_calibration(label, mean, 0.2, n_bins).p_value(label, mean, 0.2, n_bins)
+    for share in (0.5, 0.1, 0.01):
+        assert_allclose((p < share).mean(), share, atol=4 * np.sqrt(share / 2000))
+
+
+def test_wrong_labels_are_found():
+    """Of labels wrong by more than 2 dex most are found, and hardly a right one is accused."""
+    label, mean, std, n_bins = _sources(2000, 9)
+    rng = np.random.default_rng(10)
+    wrong = rng.random(2000) < 0.05
+    label[wrong] = mean[wrong] + rng.choice([-1, 1], wrong.sum()) * rng.uniform(2, 4, wrong.sum())
+    p = fit_calibration(label, mean, std, n_bins).p_value(label, mean, std, n_bins)
+    suspicious = q_value(p) < 0.05
+    assert suspicious[wrong].mean() > 0.6
+    assert suspicious[~wrong].mean() < 0.01
+
+
+@settings(derandomize=True, deadline=None)
+@given(score=scores)
+def test_p_value_falls(score):
+    """The further from the estimate, the smaller the p-value."""
+    label = np.linspace(0, 100, 400)
+    p = _of_scores(score).p_value(label, 0, 1, 20)
+    assert p[0] == 1
+    assert np.all(np.diff(p) <= 1e-12)
+
+
+def test_out_of_bag_calibration():
+    """No source is in the calibration that it is tested with."""
+    label, mean, std, n_bins = _sources(1000, 11)
+    bag = np.arange(1000) % 5
+    seen = []
+    for rows, calibration in calibrate_out_of_bag(bag, label, mean, std, n_bins):
+        seen.extend(rows)
+        others = np.setdiff1d(np.arange(1000), rows)
+        expected = fit_calibration(label[others], mean[others], std[others], n_bins[others])
+        assert len(others) == 800
+        assert_array_equal(calibration.score, expected.score)
+    assert_array_equal(np.sort(seen), np.arange(1000))
 
 
 def test_nan_goes_through():
