@@ -330,6 +330,23 @@ class Ensemble:
         >>> mean
         array([nan])
         """
+        return self.predict_with_spread(binned, bag)[:2]
+
+    def predict_with_spread(self, binned, bag=-1):
+        """As `predict`, and how far the members disagree.
+
+        Parameters
+        ----------
+        binned : ndarray of float, shape (n, n_bins)
+            log10 of nu F_nu in erg / (s cm2), NaN where the bin is empty.
+        bag : int or array_like of int, shape (n,)
+            -1: all members estimate; b: only those of bag b, which never saw the source.
+
+        Returns
+        -------
+        mean, std, spread : ndarray of float64, shape (n,)
+            Mean and standard deviation as of `predict`; standard deviation of the members' means.
+        """
         binned = self._check(binned)
         bag = np.broadcast_to(np.asarray(bag), len(binned))
         wrong = (bag < -1) | (bag >= self.n_bags)
@@ -337,7 +354,7 @@ class Ensemble:
             raise ValueError(
                 f"bag: wanted -1 (all members) or 0 to {self.n_bags - 1}, got {bag[wrong][0]}"
             )
-        mean, std = np.full(len(binned), np.nan), np.full(len(binned), np.nan)
+        mean, std, spread = np.full((3, len(binned)), np.nan)
         for b in np.unique(bag):
             members = slice(None) if b == -1 else slice(b, b + 1)
             rows = np.flatnonzero((bag == b) & np.isfinite(binned).any(axis=1))
@@ -345,8 +362,9 @@ class Ensemble:
                 part = rows[start : start + _CHUNK]
                 means, variances = self._forward(binned[part], members)
                 mean[part] = means.mean(axis=(0, 1))
-                std[part] = np.sqrt(variances.mean(axis=(0, 1)) + means.var(axis=(0, 1)))
-        return mean, std
+                spread[part] = means.std(axis=(0, 1))
+                std[part] = np.sqrt(variances.mean(axis=(0, 1)) + spread[part] ** 2)
+        return mean, std, spread
 
     def predict_members(self, binned):
         """Estimate of every member.
