@@ -127,7 +127,8 @@ def _merged_meta(seds, origins):
             if known and key not in meta:
                 meta[key] = value
     names = dict.fromkeys(name for origin in origins for name in origin.split("+"))
-    comments = [text for sed in seds for text in sed.meta.get("comments", [])]
+    said = (text for sed in seds for text in sed.meta.get("comments", []))
+    comments = list(dict.fromkeys(said))
     return meta | {"origin": "+".join(names)} | ({"comments": comments} if comments else {})
 
 
