@@ -1,7 +1,6 @@
 """SEDs with a known synchrotron peak: a blazar's physics, seen as the surveys see it."""
 
 import numpy as np
-from scipy.special import expit, ndtri
 
 from .io.table import Points
 
@@ -22,12 +21,33 @@ _HOST_NUFNU = np.array(
     + [0.0, -0.104, -0.343, -0.815, -1.35, -1.8, -2.3, -3.5]
 )
 
-# Fermi-LAT bands of the 4FGL-DR2: log frequency, 1-sigma background fluctuation and the nuFnu of
-# one photon (erg / (s cm2)), for ten years at intermediate latitude.
-_LAT_NU = np.array([22.233, 22.622, 23.122, 23.622, 24.122, 24.622, 25.361])
-_LAT_NOISE = np.array([2.0e-12, 4.0e-13, 1.3e-13, 7.0e-14, 5.0e-14, 6.0e-14, 4.0e-14])
-_LAT_PHOTON = np.array([7.5e-13, 6.8e-14, 1.5e-14, 1.4e-14, 2.7e-14, 7.7e-14, 1.6e-13])
-_LAT_LIMIT = np.array([1.7, 1.7, 1.6, 1.6, 1.3, 1.0, 0.8])
+# Fermi-LAT fluctuation of the background in a band (1 sigma) and nuFnu of one photon, both in
+# erg / (s cm2), at a log frequency: the seven bands of 4FGL-DR2, thirty narrow bands of an analysis
+# of one source, the five bands of 1FGL to 3FGL, monthly fluxes. Last: significance of a detection.
+_LAT = (
+    (
+        [22.233, 22.622, 23.122, 23.622, 24.122, 24.622, 25.361],
+        [2.0e-12, 4.0e-13, 1.3e-13, 7.0e-14, 5.0e-14, 6.0e-14, 4.0e-14],
+        [7.5e-13, 6.8e-14, 1.5e-14, 1.4e-14, 2.7e-14, 7.7e-14, 1.6e-13],
+        [1.9, 1.9, 1.6, 1.6, 1.3, 0.9, 0.7],
+    ),
+    (
+        [22.22, 22.47, 22.72, 22.96, 23.21, 23.46, 23.70, 23.95, 24.20, 24.44, 24.69, 24.94]
+        + [25.18, 25.43, 25.80],
+        [1.3e-12, 8e-13, 5.8e-13, 4.3e-13, 3.4e-13, 2.6e-13, 2.2e-13, 1.8e-13, 1.5e-13, 1.3e-13]
+        + [1.1e-13, 1e-13, 1e-13, 1e-13, 1e-13],
+        [8e-14, 6e-14, 4.3e-14, 3.5e-14, 3.5e-14, 3.9e-14, 5.5e-14, 9e-14, 1.5e-13, 2.8e-13, 5e-13]
+        + [8e-13, 1.3e-12, 2.0e-12, 4.5e-12],
+        [3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 2.6, 2.3, 2.1, 1.9, 1.6, 1.5, 1.3, 1.2, 1.0],
+    ),
+    (
+        [22.685, 23.162, 23.685, 24.162, 25.162],
+        [8e-13, 4e-13, 3e-13, 2e-13, 5e-14],
+        [1.0e-13, 5e-14, 7e-14, 1.2e-13, 1.5e-13],
+        [3.0, 3.0, 3.0, 2.5, 1.0],
+    ),
+    ([22.384, 23.384], [3e-12, 1.0e-12], [3e-12, 3e-13], [3.0, 3.0]),
+)
 
 # What deep enough surveys and monitoring reach: log frequency, log nuFnu.
 _DEPTH_NU = np.array(
@@ -41,9 +61,22 @@ _DEPTH = np.array(
 )
 
 
+_EPOCH_BANDS = np.array([12.3, 13.9, 14.45, 15.05, 16, 17.95, 20])
+# Bands of the sampling, where their depth is tested, what a survey reaches there, and how much it
+# speaks against a pattern not to have a band in which surveys would have seen the source.
+_PROBE_BANDS = np.array([8.3, 9.1, 12.3, 13.95, 14.9, 16.5, 18.0, 20.0])
+_PROBES = np.array([7.9, 8.6, 9.146, 13.6, 14.65, 15.1, 17.38, 18.8, 26.2])
+_PROBE_SURVEY = np.array([-15.5, -15.2, -16.4, -12.6, -13.4, -13.2, -12.8, -11.3, -12.4])
+_PROBE_MISSED = np.array([0.1, 0.1, 0.3, 0.5, 0.3, 0.3, 1.0, 0.2, 0.2])
+
+
 def _normal(rng, mean, scatter, n, lo=-np.inf, hi=np.inf):
     """Normal numbers, clipped; ``mean`` and ``scatter`` scalars or shape (n,)."""
     return np.clip(mean + scatter * rng.standard_normal(n), lo, hi)
+
+
+def _logistic(x):
+    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def _softplus(x, width):
@@ -55,44 +88,74 @@ def _population(n, rng):
     """Draw the physical parameters of n blazars: a dict of arrays of shape (n,)."""
     s = {}
     # The label: broad and flat. What is learnt from is reweighted by whoever trains.
-    s["nu"] = rng.uniform(11.8, 18.0, n)
-    s["fsrq"] = rng.random(n) < 0.75 * expit((13.7 - s["nu"]) / 0.25)
-    fsrq, nu = s["fsrq"], s["nu"]
-    hard = np.clip((nu - 12.5) / 5.0, -0.1, 1.0)  # 0 an LSP, 1 an extreme HSP
+    s["nu"] = nu = rng.uniform(11.8, 18.0, n)
+    s["fsrq"] = fsrq = rng.random(n) < 0.75 * _logistic((13.6 - nu) / 0.25)
+    # Redshifts, photon indices and gamma-ray dominance of 4LAC (Ajello et al. 2020).
+    z = np.where(fsrq, 0.20 - 0.28 * (nu - 12.25), -0.15 - 0.12 * (nu - 13))
+    s["z"] = 10 ** _normal(rng, np.clip(z, -0.6, 0.25), np.where(fsrq, 0.20, 0.36), n, -1.7, 0.6)
+    _draw_synchrotron(s, n, rng)
+    _draw_compton(s, n, rng)
 
-    z_median = np.where(fsrq, 1.05, 10 ** (-0.25 - 0.35 * hard))
-    s["z"] = np.clip(
-        z_median * 10 ** (np.where(fsrq, 0.22, 0.28) * rng.standard_normal(n)), 0.02, 4
-    )
-
-    # Synchrotron: curvature falls with the peak frequency (Massaro 2004, Chen 2014).
-    s["b_lo"] = 10 ** _normal(rng, -0.78 - 0.28 * hard, 0.13, n)
-    s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.1, 0.13, n)
-    s["slope"] = _normal(rng, 0.42, 0.09, n, 0.15, 0.7)
-    s["slope_radio"] = _normal(rng, 0.95, 0.10, n, 0.7, 1.3)
-    s["turnover"] = np.minimum(_normal(rng, 11.5, 0.45, n), nu - 0.2)
-    s["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
-
-    # Inverse Compton: the blazar sequence, broadened.
-    s["ic_nu"] = _normal(rng, 22.1 + 3.5 * hard - 0.35 * fsrq, 0.45, n, 20.8, 27)
-    s["ic_level"] = _normal(rng, np.where(fsrq, 0.55, 0.15 - 0.5 * hard), 0.4, n)
-    s["ic_b_lo"] = 10 ** _normal(rng, -0.95, 0.12, n)
-    s["ic_b_hi"] = 10 ** _normal(rng, -0.90, 0.14, n)
-    s["ic_slope"] = _normal(rng, 0.45, 0.15, n, 0.1, 0.9)
-    s["ic_cutoff"] = s["ic_nu"] + rng.uniform(2.5, 4.5, n)
-
-    # Lobes: fraction of the core at 1.4 GHz, steep spectrum.
-    s["lobe"] = _normal(rng, -0.5, 0.5, n)
-    s["lobe_slope"] = _normal(rng, 0.22, 0.12, n, -0.1, 0.5)
-
+    # Lobes relative to the core at 1.4 GHz, steep spectrum.
+    s["lobe"] = _normal(rng, -1.1, 0.45, n)
+    s["lobe_slope"] = _normal(rng, 0.2, 0.12, n, -0.1, 0.5)
     # Disc and torus relative to the synchrotron peak; hardly any in a BL Lac.
-    s["disc"] = np.where(fsrq, _normal(rng, -0.55, 0.4, n), -4.0)
-    s["disc_nu"] = _normal(rng, 15.4, 0.15, n) - np.log10(1 + s["z"])
-    s["torus"] = s["disc"] + _normal(rng, -0.4, 0.2, n)
-
+    disc = _normal(rng, -0.28 - 0.55 * np.clip(nu - 12.3, -0.5, 2), 0.33, n)
+    s["disc"] = np.where(fsrq, disc, disc - 1.3 - 0.5 * rng.random(n))
+    s["disc_nu"] = _normal(rng, 15.5, 0.12, n) - np.log10(1 + s["z"])
+    s["torus"] = s["disc"] + _normal(rng, -0.35, 0.2, n)
     s["host_mag"] = _normal(rng, -22.8, 0.6, n)  # M_R, Sbarufatti et al. 2005
     s["host_in_gaia"] = 10 ** _normal(rng, -0.7, 0.25, n, -2, 0)
+    s["plate"] = 1.8 * rng.random(n) * np.clip(1 - s["z"] / 0.25, 0, 1)
+    amplitude = np.where(fsrq, -0.66, -0.70 - 0.06 * np.clip(nu - 13, 0, 4))
+    s["amplitude"] = 10 ** _normal(rng, amplitude, 0.15, n)
+    s["sky"] = 10 ** _normal(rng, 0, 0.12, n)
     return s
+
+
+def _draw_synchrotron(s, n, rng):
+    """Shape of the synchrotron component."""
+    nu = s["nu"]
+    # Curvature against peak frequency of Chen 2014: 1/b rises by 2.04 a decade.
+    b = 1 / (2.04 * np.clip(nu - 10.84, 1.7, None))
+    s["b_lo"] = b * 10 ** _normal(rng, -0.03, 0.10, n)
+    s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, 0.16, n)
+    s["slope"] = _normal(rng, 0.56, 0.09, n, 0.25, 0.9)
+    s["slope_radio"] = _normal(rng, 0.92, 0.09, n, 0.65, 1.25)
+    turnover = 11.15 + 0.2 * np.clip(nu - 12.2, 0, 1.2)
+    s["turnover"] = np.minimum(_normal(rng, turnover, 0.7, n, 9.5, 13), nu - 0.3)
+    s["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
+
+
+def _draw_compton(s, n, rng):
+    """Shape and level of the inverse Compton component, from its gamma rays."""
+    nu, fsrq = s["nu"], s["fsrq"]
+    index = np.where(fsrq, 2.49 - 0.07 * (nu - 12.25), 2.24 - 0.115 * (nu - 12.75))
+    index = _normal(rng, np.maximum(index, 1.78), np.where(fsrq, 0.15, 0.13), n, 1.4, 3.0)
+    s["ic_b_hi"] = 10 ** _normal(rng, -0.97 - 0.02 * (nu - 13), 0.12, n)
+    s["ic_b_lo"] = s["ic_b_hi"] * 10 ** _normal(rng, -0.05, 0.08, n)
+    # The log-parabola has the index at the pivot of 1 GeV.
+    s["ic_nu"] = np.clip(23.38 - (index - 2) / (2 * s["ic_b_hi"]), 20.8, 26.5)
+    s["ic_cutoff"] = np.maximum(s["ic_nu"] + rng.uniform(2.5, 5.0, n), 25.0)
+    # Energy flux of 0.1-100 GeV over the synchrotron peak.
+    ratio = np.where(
+        fsrq,
+        0.85 - 0.2 * (nu - 12.5),
+        0.62 - 0.05 * (nu - 13) - 0.2 * np.clip(nu - 15.2, 0, None),
+    )
+    s["gamma_ratio"] = _normal(rng, ratio, np.where(fsrq, 0.35, 0.28), n)
+    s["index"] = index
+    s["ic_slope"] = np.full(n, 0.4)
+    s["ic_level"] = np.zeros(n)
+    grid = np.linspace(22.4, 25.4, 16)
+    column = {key: value[:, None] for key, value in s.items()}
+    mean = np.mean(10 ** _compton(grid, column), axis=1) * 3 * _LN10
+    s["ic_level"] = s["gamma_ratio"] - np.log10(mean)
+    # The hard X-ray tail has the slope that leads down to the X-ray level.
+    tail = _normal(rng, -1.08 - 0.2 * (nu - 12.3), 0.33, n)
+    d, drop = s["ic_nu"] - 17.7, np.maximum(s["ic_level"] - tail, 0.05)
+    s["ic_b_lo"] = b = np.maximum(s["ic_b_lo"], 1.05 * drop / d**2)
+    s["ic_slope"] = np.clip(2 * b * (d - np.sqrt(d**2 - drop / b)), 0.1, 1.2)
 
 
 def _bend(x, nu, b_lo, b_hi, slope):
@@ -154,7 +217,7 @@ def _host(x, s):
 def _ebl_depth(x, z):
     """Optical depth of the extragalactic background light at log frequency x."""
     energy = 10 ** np.clip(x - 26.3834, -9, 3)  # TeV
-    return np.minimum((energy * z / 0.1) ** 1.3 * (1 + energy / 10) ** 0.7, 700)
+    return np.minimum((energy * z / 0.16) ** 1.4 * (1 + energy / 10) ** 0.7, 700)
 
 
 def _forest_depth(x, z):
@@ -190,6 +253,8 @@ def _components(x, s, synchrotron, compton, gaia):
     if infrared.any():
         t, xi = _take(s, infrared), x[infrared]
         host = _host(xi, t) + np.where(gaia[infrared], np.log10(t["host_in_gaia"]), 0)
+        # Photographic magnitudes of galaxies that are no point sources come out too bright.
+        host += np.where(np.abs(xi - 14.7388) < 2e-4, t["plate"], 0)
         total[infrared] += 10**host + np.where(
             t["fsrq"], 10 ** (t["level"] + _disc(xi, t)) + 10 ** (t["level"] + _torus(xi, t)), 0
         )
@@ -207,20 +272,20 @@ def _flux(x, sed, s, rng, gaia):
     p = _take(s, sed)
     n_epochs = 24
     # A band was seen at few epochs, close in time; a gamma-ray band is a mean of years.
-    band = np.searchsorted([12.3, 13.9, 14.45, 15.05, 16, 17.95, 20], x)
-    start = rng.integers(0, n_epochs, (n, 8))[sed, band]
+    start = rng.integers(0, n_epochs, (n, 8))[sed, np.searchsorted(_EPOCH_BANDS, x)]
     epoch = (start + rng.geometric(0.25, len(x)) - 1) % n_epochs
-    # Columns: synchrotron level, inverse Compton level (partly together), radio level.
+    # Inverse Compton flares go together with synchrotron flares, though not strictly.
     common = rng.standard_normal((n, n_epochs))
     own = rng.standard_normal((n, n_epochs))
     synch = common[sed, epoch]
     comp = (0.7 * common + 0.71 * own)[sed, epoch]
     d = x - p["nu"]
-    rise = 0.35 + 0.65 * expit((d + 1.0) / 0.5) + 0.35 * expit((d - 1.5) / 0.5)
+    rise = 0.35 + 0.65 * _logistic((d + 1.0) / 0.5) + 0.35 * _logistic((d - 1.5) / 0.5)
     amplitude = p["amplitude"] * np.where(x < 12.3, 0.45, rise)
-    lat = (x > 21) & (x < 26.2)
     synchrotron = p["level"] + _synchrotron(x, p) + amplitude * synch
-    compton = p["level"] + _compton(x, p) + p["amplitude"] * np.where(lat, 0.25, 0.9) * comp
+    swing = np.where((x > 21) & (x < 26.2), 0.3, 0.9)
+    swing = np.where(np.abs(x - 23.384) < 0.002, 0.9, swing)  # a month, not years
+    compton = p["level"] + _compton(x, p) + p["amplitude"] * swing * comp
     return _components(x, p, synchrotron, compton, gaia)
 
 
@@ -245,7 +310,7 @@ def _survey_rows(n, rng):
         ("RASS", 0.8, 1, 0.25, (2.418e17,)),
         ("OUSXB", 0.5, 6, 0.25, (1.209e17, 2.418e17, 3.627e17, 7.254e17, 1.088e18)),
         ("BAT", 0.5, 1, 0.25, (1.209e19, 2.418e19)),
-        ("4FGL", 1.0, 1, 0.2, tuple(10**_LAT_NU)),
+        ("4FGL", 1.0, 1, 0.2, tuple(10 ** np.array(_LAT[0][0]))),
         ("TEV", 0.15, 1, 0.3, (4.8e25, 7e25, 1e26, 1.5e26, 2.4e26, 4e26)),
     )
     sparse = rng.random(n) < 0.5
@@ -277,19 +342,64 @@ def _pattern_table(sampling):
     return nu, error, rows, first
 
 
-def _pattern_rows(n, sampling, rng):
-    """Rows of SEDs sampled like real ones: pattern, sed, log frequency, relative error."""
-    nu, error, rows, first = _pattern_table(sampling)
-    if not rows.any():
-        raise ValueError("sampling has no measurement at all; wanted Points of real SEDs")
+def _draw_pattern(rows, n, rng):
+    """Candidates (n, 12) for the pattern of each SED: patterns about as rich as the first."""
     # In proportion to the root of the number of rows: rich SEDs are few but teach most.
     weight = np.sqrt(rows)
-    pattern = rng.choice(len(rows), n, p=weight / weight.sum())
+    order = np.argsort(rows, kind="stable")
+    place = np.empty(len(rows), int)
+    place[order] = np.arange(len(rows))
+    first = place[rng.choice(len(rows), n, p=weight / weight.sum())]
+    window = max(len(rows) // 25, 1)
+    other = first[:, None] + rng.integers(-window, window + 1, (n, 12))
+    other[:, 0] = first
+    other = order[np.clip(other, 0, len(rows) - 1)]
+    return np.where(rows[other] > 0, other, order[first][:, None])
+
+
+def _choose_pattern(candidates, sampling_nu, rows, first, s, rng):
+    """The candidate that fits best what surveys would see of the simulated source."""
+    used = np.zeros((len(rows), len(_PROBES)), bool)
+    sed = np.repeat(np.arange(len(rows)), rows)
+    used[sed, np.searchsorted(_PROBE_BANDS, sampling_nu)] = True
+    n = len(candidates)
+    index = np.repeat(np.arange(n), len(_PROBES))
+    x = np.tile(_PROBES, n)
+    p = _take(s, index)
+    none = np.zeros(len(x), bool)
+    y = p["level"] + _synchrotron(x, p), p["level"] + _compton(x, p)
+    y = _components(x, p, *y, none).reshape(n, -1)
+    few = rows[candidates[:, 0]] < 20
+    depth = np.where(few[:, None], _PROBE_SURVEY, np.interp(_PROBES, _DEPTH_NU, _DEPTH))
+    seen = (y > depth + _normal(rng, 0, 0.2, y.shape))[:, None]
+    cover = used[candidates]
+    cost = ((cover & ~seen) + (~cover & seen) * _PROBE_MISSED).sum(axis=2)
+    best = np.argmin(cost - 0.25 * np.log(rng.exponential(size=cost.shape)), axis=1)
+    return candidates[np.arange(n), best]
+
+
+def _pattern_rows(pattern, nu, error, rows, first):
+    """Rows of SEDs sampled like real ones: sed, log frequency, relative error."""
     count = rows[pattern]
-    sed = np.repeat(np.arange(n), count)
+    sed = np.repeat(np.arange(len(pattern)), count)
     start = np.cumsum(count) - count
     index = np.arange(len(sed)) - np.repeat(start - first[pattern], count)
-    return pattern, sed, nu[index], error[index]
+    return sed, nu[index], error[index]
+
+
+def _set_level(s, rows, rng):
+    """Level of each SED, from its gamma rays: all of these sources were found by Fermi."""
+    n = len(s["nu"])
+    # Energy flux over the detection threshold, which is lower for hard spectra; well-studied
+    # sources are bright ones.
+    study = np.log10(np.maximum(rows, 9) / 9)
+    excess, shape = 0.42 + 0.3 * study, 2 + 1.5 * study
+    energy = -11.93 + 0.45 * (s["index"] - 2) + excess / shape * rng.gamma(shape)
+    s["level"] = np.minimum(energy, -8.6 + 0.2 * rng.random(n)) - s["gamma_ratio"]
+    radio = np.full(n, 9.15)
+    s["lobe_level"] = _synchrotron(radio, s) + s["lobe"]
+    r_band = 44.35 - 0.4 * (s["host_mag"] + 22.8)
+    s["host_level"] = r_band - np.log10(4 * np.pi) - 2 * _luminosity_distance(s["z"])
 
 
 def _thin(sed, x, rng, n):
@@ -303,36 +413,66 @@ def _thin(sed, x, rng, n):
 
 
 def _measure(y, x, sed, error, s, rng):
-    """Flux, upper and lower end and limit flag of each row, below and above the gamma rays."""
+    """Flux, upper and lower end, flag of a limit and keep-mask of each row."""
+    n, m = len(s["nu"]), len(x)
+    scatter = np.log10(1 + np.clip(np.where(error > 0, error, 0.1), 0, 0.4))
+    # Zero points of a band and of a catalog, confusion, extinction.
+    shift = _normal(rng, 0, 0.04, (n, 8))[sed, np.searchsorted(_EPOCH_BANDS, x)]
+    shift += _normal(rng, 0, 0.03, m) + scatter * _normal(rng, 0, 1, m, -3, 3)
+    wild = rng.random(m) < 0.01
+    shift[wild] += _normal(rng, 0, 0.5, m)[wild]
+    shift -= _dust(x, sed, n, rng)
+    # Red sources are too faint in WISE W3 and too bright in W4 (Wright et al. 2010).
+    shift += np.select([np.abs(x - 13.4) < 0.03, np.abs(x - 13.135) < 0.02], [-0.07, 0.035], 0.0)
     true = 10**y
-    scatter = np.where(error > 0, error, 0.1)
-    zero_point = _normal(rng, 0, 0.03, len(x))
-    flux = true * 10 ** (
-        zero_point + np.log10(1 + np.clip(scatter, 0, 0.4)) * _normal(rng, 0, 1, len(x), -3, 3)
-    )
+    flux = true * 10**shift
     upper, lower = flux * (1 + error), flux * (1 - np.minimum(error, 0.95))
     upper[error == 0] = lower[error == 0] = np.nan
-    limit = np.zeros(len(x), bool)
-    lat = (x > 22) & (x < 25.6)
+    limit, keep = np.zeros(m, bool), np.ones(m, bool)
+    lat = (x > 22) & (x < 25.85)
     if lat.any():
-        flux[lat], upper[lat], lower[lat], limit[lat] = _lat(true[lat], x[lat], sed[lat], s, rng)
-    return flux, upper, lower, limit
+        columns = _lat(true[lat], x[lat], sed[lat], s, rng)
+        flux[lat], upper[lat], lower[lat], limit[lat], keep[lat] = columns
+    return flux, upper, lower, limit, keep
+
+
+def _dust(x, sed, n, rng):
+    """Extinction left in the data (dex): fluxes of GAIA are not corrected for it at all."""
+    sky = rng.exponential(0.12, n)[sed]
+    left = _normal(rng, 0, 0.05, n)[sed] * np.clip(x - 14.3, 0, 1)
+    return np.where(_is_gaia(x), 0.12 + sky, np.where((x > 14) & (x < 16), left, 0))
+
+
+def _is_gaia(x):
+    return np.abs(x - 14.64885) < 2e-4
+
+
+def _lat_kind(x):
+    """Which analysis of Fermi data a frequency belongs to: index into the table of noise."""
+
+    def near(values):
+        i = np.clip(np.searchsorted(values, x - 0.002), 0, len(values) - 1)
+        return np.abs(np.asarray(values)[i] - x) < 0.002
+
+    return np.select([near(_LAT[0][0]), near(_LAT[2][0]), near(_LAT[3][0])], [0, 2, 3], 1)
 
 
 def _lat(true, x, sed, s, rng):
     """Measurements of the Fermi-LAT: background noise and counted photons."""
-    sky = s["sky"][sed]
-    noise = 10 ** np.interp(x, _LAT_NU, np.log10(_LAT_NOISE)) * sky
-    photon = 10 ** np.interp(x, _LAT_NU, np.log10(_LAT_PHOTON))
+    kind = _lat_kind(x)
+    noise, photon, least = (
+        np.choose(kind, [np.interp(x, table[0], table[i]) for table in _LAT]) for i in (1, 2, 3)
+    )
+    noise = noise * s["sky"][sed]
     counts = rng.poisson(np.minimum(true / photon, 1e7))
     flux = counts * photon + noise * rng.standard_normal(len(x))
     sigma = np.sqrt(noise**2 + photon * np.maximum(flux, 0.3 * photon))
-    limit = flux < np.interp(x, _LAT_NU, _LAT_LIMIT) * sigma
-    tiny = np.maximum(flux, 0) + 1e-5 * sigma * rng.random(len(x))
+    limit = flux < least * sigma
+    tiny = np.where(kind == 0, np.maximum(flux, 0) + 1e-5 * sigma * rng.random(len(x)), 0)
     flux = np.where(limit, tiny, flux)
     upper = np.where(limit, tiny + 2 * sigma, flux + sigma)
     lower = np.where(limit, 0.0, np.maximum(flux - sigma, 0.05 * flux))
-    return flux, upper, lower, limit
+    return flux, upper, lower, limit, ~limit | (kind < 2)
 
 
 def simulate_seds(n, *, seed=0, sampling=None):
@@ -377,31 +517,38 @@ def simulate_seds(n, *, seed=0, sampling=None):
     if sampling is None:
         pattern = np.full(n, -1)
         sed, x, error = _survey_rows(n, rng)
+        _set_level(s, np.bincount(sed, minlength=n), rng)
     else:
-        pattern, sed, x, error = _pattern_rows(n, sampling, rng)
-    rows = np.bincount(sed, minlength=n)
-    # Well-studied sources are bright ones.
-    s["level"] = _normal(rng, -12.1 + 0.45 * np.log10(np.maximum(rows, 9) / 9), 0.4, n)
-    s["level"] += 0.25 * np.clip((s["nu"] - 13.5) / 3, -0.2, 1)
-    radio = np.full(n, 9.15)
-    s["lobe_level"] = _synchrotron(radio, s) + s["lobe"]
-    r_band = 44.35 - 0.4 * (s["host_mag"] + 22.8)
-    s["host_level"] = r_band - np.log10(4 * np.pi) - 2 * _luminosity_distance(s["z"])
-    s["amplitude"] = 10 ** _normal(rng, -0.68, 0.15, n)
-    s["sky"] = 10 ** _normal(rng, 0, 0.12, n)
+        nu, real_error, rows, first = _pattern_table(sampling)
+        if not rows.any():
+            raise ValueError("sampling has no measurement at all; wanted Points of real SEDs")
+        candidates = _draw_pattern(rows, n, rng)
+        _set_level(s, rows[candidates[:, 0]], rng)
+        pattern = _choose_pattern(candidates, nu, rows, first, s, rng)
+        sed, x, error = _pattern_rows(pattern, nu, real_error, rows, first)
+    return _observe(s, pattern, sed, x, error, rng)
 
+
+def _observe(s, pattern, sed, x, error, rng):
+    n = len(s["nu"])
     keep = _thin(sed, x, rng, n)
     sed, x, error = sed[keep], x[keep], error[keep]
-    gaia = np.abs(10**x / 4.455e14 - 1) < 1e-3
-    y = _flux(x, sed, s, rng, gaia)
-    band = np.searchsorted([8.3, 9.1, 12.3, 13.9, 14.9, 16, 20, 25.4], x)
+    y = _flux(x, sed, s, rng, _is_gaia(x))
+    band = np.searchsorted(_PROBE_BANDS, x)
+    # The only row of a band is that of a survey, more of them come from pointed observations.
+    alone = np.bincount(sed * 9 + band, minlength=n * 9).reshape(n, 9) == 1
     depth = np.interp(x, _DEPTH_NU, _DEPTH) + _normal(rng, 0, 0.2, (n, 9))[sed, band]
-    lat = (x > 22) & (x < 25.6)
+    depth += np.where(
+        alone[sed, band],
+        np.maximum(_PROBE_SURVEY - np.interp(_PROBES, _DEPTH_NU, _DEPTH), 0)[band],
+        0,
+    )
+    lat = (x > 22) & (x < 25.85)
     keep = lat | (y > depth)
     sed, x, error, y = sed[keep], x[keep], error[keep], y[keep]
-    flux, upper, lower, limit = _measure(y, x, sed, error, s, rng)
-    points, truth = _assemble(s, pattern, rng, sed, x, flux, upper, lower, limit)
-    return points, truth
+    flux, upper, lower, limit, keep = _measure(y, x, sed, error, s, rng)
+    rows = (a[keep] for a in (sed, x, flux, upper, lower, limit))
+    return _assemble(s, pattern, rng, *rows)
 
 
 def _assemble(s, pattern, rng, sed, x, flux, upper, lower, limit):
