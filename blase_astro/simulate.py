@@ -29,7 +29,7 @@ _LAT = (
         [22.233, 22.622, 23.122, 23.622, 24.122, 24.622, 25.361],
         [2.0e-12, 4.0e-13, 1.3e-13, 7.0e-14, 5.0e-14, 6.0e-14, 4.0e-14],
         [7.5e-13, 6.8e-14, 1.5e-14, 1.4e-14, 2.7e-14, 7.7e-14, 1.6e-13],
-        [1.9, 1.9, 1.6, 1.6, 1.3, 0.9, 0.7],
+        [2.2, 2.0, 1.6, 1.6, 1.3, 0.7, 0.6],
     ),
     (
         [22.22, 22.47, 22.72, 22.96, 23.21, 23.46, 23.70, 23.95, 24.20, 24.44, 24.69, 24.94]
@@ -55,7 +55,7 @@ _DEPTH_NU = np.array(
     + [14.65, 15.0, 15.4, 16.7, 17.4, 18.0, 18.3, 18.7, 19.7, 25.4, 26.5, 28.0]
 )
 _DEPTH = np.array(
-    [-16.3, -15.5, -15.2, -15.6, -16.4, -15.3, -14.2, -12.9, -12.3, -11.6, -11.5, -12.1, -12.6]
+    [-16.3, -15.5, -15.2, -15.6, -16.4, -15.3, -14.2, -12.9, -12.3, -11.6, -11.8, -12.35, -12.7]
     + [-13.3, -12.7, -13.6, -13.3, -13.1, -13.6, -13.5, -13.4, -12.5, -11.5, -11.0, -12.6, -12.5]
     + [-12.0]
 )
@@ -67,7 +67,7 @@ _EPOCH_BANDS = np.array([12.3, 13.9, 14.45, 15.05, 16, 17.95, 20])
 _PROBE_BANDS = np.array([8.3, 9.1, 12.3, 13.95, 14.9, 16.5, 18.0, 20.0])
 _PROBES = np.array([7.9, 8.6, 9.146, 13.6, 14.65, 15.1, 17.38, 18.8, 26.2])
 _PROBE_SURVEY = np.array([-15.5, -15.2, -16.4, -12.6, -13.4, -13.2, -12.8, -11.3, -12.4])
-_PROBE_MISSED = np.array([0.1, 0.1, 0.3, 0.5, 0.3, 0.3, 1.0, 0.2, 0.2])
+_PROBE_MISSED = np.array([0.1, 0.1, 0.3, 0.5, 0.3, 0.3, 1.5, 0.2, 0.2])
 
 
 def _normal(rng, mean, scatter, n, lo=-np.inf, hi=np.inf):
@@ -89,7 +89,7 @@ def _population(n, rng):
     s = {}
     # The label: broad and flat. What is learnt from is reweighted by whoever trains.
     s["nu"] = nu = rng.uniform(11.8, 18.0, n)
-    s["fsrq"] = fsrq = rng.random(n) < 0.75 * _logistic((13.6 - nu) / 0.25)
+    s["fsrq"] = fsrq = rng.random(n) < 0.92 * _logistic((13.35 - nu) / 0.27)
     # Redshifts, photon indices and gamma-ray dominance of 4LAC (Ajello et al. 2020).
     z = np.where(fsrq, 0.20 - 0.28 * (nu - 12.25), -0.15 - 0.12 * (nu - 13))
     s["z"] = 10 ** _normal(rng, np.clip(z, -0.6, 0.25), np.where(fsrq, 0.20, 0.36), n, -1.7, 0.6)
@@ -97,16 +97,16 @@ def _population(n, rng):
     _draw_compton(s, n, rng)
 
     # Lobes relative to the core at 1.4 GHz, steep spectrum.
-    s["lobe"] = _normal(rng, -1.1, 0.45, n)
+    s["lobe"] = _normal(rng, -1.3, 0.5, n)
     s["lobe_slope"] = _normal(rng, 0.2, 0.12, n, -0.1, 0.5)
     # Disc and torus relative to the synchrotron peak; hardly any in a BL Lac.
-    disc = _normal(rng, -0.28 - 0.55 * np.clip(nu - 12.3, -0.5, 2), 0.33, n)
+    disc = _normal(rng, -0.12 - 0.75 * np.clip(nu - 12.3, -0.5, 2), 0.33, n)
     s["disc"] = np.where(fsrq, disc, disc - 1.3 - 0.5 * rng.random(n))
     s["disc_nu"] = _normal(rng, 15.5, 0.12, n) - np.log10(1 + s["z"])
     s["torus"] = s["disc"] + _normal(rng, -0.35, 0.2, n)
     s["host_mag"] = _normal(rng, -22.8, 0.6, n)  # M_R, Sbarufatti et al. 2005
     s["host_in_gaia"] = 10 ** _normal(rng, -0.7, 0.25, n, -2, 0)
-    s["plate"] = 1.8 * rng.random(n) * np.clip(1 - s["z"] / 0.25, 0, 1)
+    s["plate"] = 2.2 * rng.random(n) * np.clip(1 - s["z"] / 0.3, 0, 1)
     amplitude = np.where(fsrq, -0.66, -0.70 - 0.06 * np.clip(nu - 13, 0, 4))
     s["amplitude"] = 10 ** _normal(rng, amplitude, 0.15, n)
     s["sky"] = 10 ** _normal(rng, 0, 0.12, n)
@@ -122,7 +122,7 @@ def _draw_synchrotron(s, n, rng):
     s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, 0.16, n)
     s["slope"] = _normal(rng, 0.56, 0.09, n, 0.25, 0.9)
     s["slope_radio"] = _normal(rng, 0.92, 0.09, n, 0.65, 1.25)
-    turnover = 11.15 + 0.2 * np.clip(nu - 12.2, 0, 1.2)
+    turnover = 11.25 + 0.25 * np.clip(nu - 12.2, 0, 2)
     s["turnover"] = np.minimum(_normal(rng, turnover, 0.7, n, 9.5, 13), nu - 0.3)
     s["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
 
@@ -132,7 +132,7 @@ def _draw_compton(s, n, rng):
     nu, fsrq = s["nu"], s["fsrq"]
     index = np.where(fsrq, 2.49 - 0.07 * (nu - 12.25), 2.24 - 0.115 * (nu - 12.75))
     index = _normal(rng, np.maximum(index, 1.78), np.where(fsrq, 0.15, 0.13), n, 1.4, 3.0)
-    s["ic_b_hi"] = 10 ** _normal(rng, -0.97 - 0.02 * (nu - 13), 0.12, n)
+    s["ic_b_hi"] = 10 ** _normal(rng, np.where(fsrq, -1.0, -1.1 - 0.05 * (nu - 13)), 0.12, n)
     s["ic_b_lo"] = s["ic_b_hi"] * 10 ** _normal(rng, -0.05, 0.08, n)
     # The log-parabola has the index at the pivot of 1 GeV.
     s["ic_nu"] = np.clip(23.38 - (index - 2) / (2 * s["ic_b_hi"]), 20.8, 26.5)
@@ -152,7 +152,7 @@ def _draw_compton(s, n, rng):
     mean = np.mean(10 ** _compton(grid, column), axis=1) * 3 * _LN10
     s["ic_level"] = s["gamma_ratio"] - np.log10(mean)
     # The hard X-ray tail has the slope that leads down to the X-ray level.
-    tail = _normal(rng, -1.08 - 0.2 * (nu - 12.3), 0.33, n)
+    tail = _normal(rng, -0.95 - 0.2 * (nu - 12.3), np.where(fsrq, 0.33, 0.42), n)
     d, drop = s["ic_nu"] - 17.7, np.maximum(s["ic_level"] - tail, 0.05)
     s["ic_b_lo"] = b = np.maximum(s["ic_b_lo"], 1.05 * drop / d**2)
     s["ic_slope"] = np.clip(2 * b * (d - np.sqrt(d**2 - drop / b)), 0.1, 1.2)
@@ -175,6 +175,7 @@ def _synchrotron(x, s):
 
 def _compton(x, s):
     y = s["ic_level"] + _bend(x, s["ic_nu"], s["ic_b_lo"], s["ic_b_hi"], s["ic_slope"])
+    y = y - 1.5 * _softplus(15.5 - x, 0.3)  # no seed photon ends up below
     return y - np.sqrt(10 ** np.clip(x - s["ic_cutoff"], -20, 8)) / _LN10
 
 
@@ -266,6 +267,11 @@ def _components(x, s, synchrotron, compton, gaia):
     return np.log10(total) - depth / _LN10
 
 
+def _swing(amplitude, state):
+    """Log flux of a state over that of the mean flux, in which the source is labelled."""
+    return amplitude * state - 0.5 * _LN10 * amplitude**2
+
+
 def _flux(x, sed, s, rng, gaia):
     """Noise-free but variable flux of each row (log10)."""
     n = len(s["nu"])
@@ -282,10 +288,10 @@ def _flux(x, sed, s, rng, gaia):
     d = x - p["nu"]
     rise = 0.35 + 0.65 * _logistic((d + 1.0) / 0.5) + 0.35 * _logistic((d - 1.5) / 0.5)
     amplitude = p["amplitude"] * np.where(x < 12.3, 0.45, rise)
-    synchrotron = p["level"] + _synchrotron(x, p) + amplitude * synch
+    synchrotron = p["level"] + _synchrotron(x, p) + _swing(amplitude, synch)
     swing = np.where((x > 21) & (x < 26.2), 0.3, 0.9)
     swing = np.where(np.abs(x - 23.384) < 0.002, 0.9, swing)  # a month, not years
-    compton = p["level"] + _compton(x, p) + p["amplitude"] * swing * comp
+    compton = p["level"] + _compton(x, p) + _swing(p["amplitude"] * swing, comp)
     return _components(x, p, synchrotron, compton, gaia)
 
 
@@ -393,8 +399,8 @@ def _set_level(s, rows, rng):
     # Energy flux over the detection threshold, which is lower for hard spectra; well-studied
     # sources are bright ones.
     study = np.log10(np.maximum(rows, 9) / 9)
-    excess, shape = 0.42 + 0.3 * study, 2 + 1.5 * study
-    energy = -11.93 + 0.45 * (s["index"] - 2) + excess / shape * rng.gamma(shape)
+    excess, shape = 0.42 + 0.3 * study, 2.5 + 1.5 * study
+    energy = -11.88 + 0.45 * (s["index"] - 2) + excess / shape * rng.gamma(shape)
     s["level"] = np.minimum(energy, -8.6 + 0.2 * rng.random(n)) - s["gamma_ratio"]
     radio = np.full(n, 9.15)
     s["lobe_level"] = _synchrotron(radio, s) + s["lobe"]
@@ -419,7 +425,7 @@ def _measure(y, x, sed, error, s, rng):
     # Zero points of a band and of a catalog, confusion, extinction.
     shift = _normal(rng, 0, 0.04, (n, 8))[sed, np.searchsorted(_EPOCH_BANDS, x)]
     shift += _normal(rng, 0, 0.03, m) + scatter * _normal(rng, 0, 1, m, -3, 3)
-    wild = rng.random(m) < 0.01
+    wild = rng.random(m) < np.where(np.abs(x - 14.7388) < 2e-4, 0.08, 0.01)
     shift[wild] += _normal(rng, 0, 0.5, m)[wild]
     shift -= _dust(x, sed, n, rng)
     # Red sources are too faint in WISE W3 and too bright in W4 (Wright et al. 2010).
