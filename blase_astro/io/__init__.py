@@ -1,0 +1,56 @@
+"""SEDs and catalogs on disk: one module a format; importing the package registers them."""
+
+import importlib.abc
+import importlib.util
+import sys
+
+from .archive import list_seds, read_points, read_seds
+from .table import Points, sed_table
+from .vou import read_vou as read_sed
+
+__all__ = ["Points", "list_seds", "read_points", "read_sed", "read_seds", "sed_table"]
+
+
+def _register():
+    """Make the formats known to ``Table.read`` and ``Table.write``.
+
+    Only for `~astropy.table.Table`: a reader of it serves `~astropy.table.QTable` as well, whereas
+    an identifier of QTable would hide those of all other formats. ``force``: a reload is no clash.
+    """
+    from astropy.io import registry
+    from astropy.table import Table
+
+    from . import vou
+
+    with registry.delay_doc_updates(Table):
+        registry.register_reader("vou-sed", Table, vou.read_vou, force=True)
+        registry.register_writer("vou-sed", Table, vou.write_vou, force=True)
+        registry.register_identifier("vou-sed", Table, vou.identify_vou, force=True)
+
+
+class _WhenTableIsImported(importlib.abc.MetaPathFinder):
+    """Register right after the first import of astropy.table, whoever does it.
+
+    That import takes three times as long as numpy's. Nobody can call ``Table.read`` before it, and
+    bulk estimates do without tables.
+    """
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != "astropy.table":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        run = spec.loader.exec_module
+
+        def run_and_register(module):
+            run(module)
+            _register()
+
+        spec.loader.exec_module = run_and_register
+        return spec
+
+
+if "astropy.table" in sys.modules:
+    _register()
+else:
+    sys.meta_path.insert(0, _WhenTableIsImported())
