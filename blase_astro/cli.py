@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import contextmanager
 
 from ._version import __version__
 
@@ -123,8 +124,292 @@ def _run_fetch_catalog(options):
     return 0
 
 
+def _add_estimate(commands):
+    parser = commands.add_parser(
+        "estimate", help="the synchrotron peak of SEDs, one line or one row each"
+    )
+    parser.add_argument(
+        "seds", nargs="+", help="SED files, folders or zip archives of them; - is standard input"
+    )
+    parser.add_argument("-o", "--output", help="table to write: .fits .vot .ecsv .parquet .csv")
+    _add_estimate_options(parser)
+    _add_output_options(parser)
+    parser.set_defaults(run=_run_estimate)
+
+
+def _add_annotate(commands):
+    parser = commands.add_parser("annotate", help="append the estimates of SEDs to a catalog")
+    parser.add_argument("catalog", help="source catalog, in any format astropy reads")
+    parser.add_argument("seds", nargs="+", help="SED files, folders or zip archives of them")
+    parser.add_argument("-o", "--output", required=True, help="catalog to write")
+    parser.add_argument(
+        "--sed-column", metavar="COL", help="column with the SEDs' file names, to join by"
+    )
+    _add_estimate_options(parser)
+    _add_catalog_options(parser)
+    _add_output_options(parser)
+    parser.set_defaults(run=_run_annotate)
+
+
+def _add_match(commands):
+    parser = commands.add_parser(
+        "match", help="which sources of a catalog are in the training set, in which bag"
+    )
+    parser.add_argument("catalog", help="source catalog, in any format astropy reads")
+    parser.add_argument("-o", "--output", required=True, help="catalog to write")
+    _add_ensemble_options(parser)
+    _add_catalog_options(parser)
+    _add_output_options(parser)
+    parser.set_defaults(run=_run_match)
+
+
+def _add_ensemble_options(parser):
+    parser.add_argument(
+        "--ensemble", metavar="DIR", help="folder of trained networks (default: the package's)"
+    )
+    parser.add_argument(
+        "--radius",
+        type=_radius,
+        default=5.0,
+        help="largest separation of a match, like 5arcsec or 0.1arcmin (default: 5arcsec)",
+    )
+
+
+def _add_estimate_options(parser):
+    _add_ensemble_options(parser)
+    parser.add_argument(
+        "--level", type=_level, default=0.95, help="probability of the intervals (default: 0.95)"
+    )
+    parser.add_argument(
+        "--bag", type=int, help="force the networks of a bag, -1 for all (default: by position)"
+    )
+    parser.add_argument(
+        "--jobs", type=_jobs, default=_cores(), help="processes (default: as many as cores)"
+    )
+
+
+def _add_catalog_options(parser):
+    parser.add_argument("--ra", metavar="COL", help="column of the right ascension")
+    parser.add_argument("--dec", metavar="COL", help="column of the declination")
+    parser.add_argument(
+        "--frame",
+        choices=["icrs", "fk5", "fk4", "galactic"],
+        help="frame of these columns (default: what their names or the header say)",
+    )
+    parser.add_argument("--prefix", default="", help="put before the names of the new columns")
+    parser.add_argument(
+        "--overwrite-columns", action="store_true", help="replace columns of the same names"
+    )
+
+
+def _add_output_options(parser):
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.add_argument("-q", "--quiet", action="store_true", help="errors alone on stderr")
+
+
+def _level(text):
+    """A probability."""
+    level = float(text)
+    if not 0 < level < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no probability between 0 and 1")
+    return level
+
+
+def _radius(text):
+    """An angle with or without unit, as arcsec."""
+    units = {"": 1, "arcsec": 1, '"': 1, "arcmin": 60, "'": 60, "deg": 3600}
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz\"'").strip()
+    unit = text.strip()[len(number) :].strip()
+    try:
+        radius = float(number) * units[unit]
+    except (ValueError, KeyError):
+        radius = 0
+    if not 0 < radius < 90 * 3600:
+        raise argparse.ArgumentTypeError(f"{text} is no radius; wanted one like 5arcsec")
+    return radius
+
+
+def _jobs(text):
+    """A number of processes."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of processes")
+    return int(text)
+
+
+def _cores():
+    """Number of cores this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _say(options):
+    """Writes lines to stderr, unless told to be quiet."""
+    return lambda text: None if options.quiet else print(f"blase: {text}", file=sys.stderr)
+
+
+@contextmanager
+def _warnings_said(options):
+    """Warnings as lines on stderr."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if options.quiet else "default")
+        warnings.showwarning = lambda message, *_: _say(options)(f"warning: {message}")
+        yield
+
+
+def _progress(options):
+    """Writes a progress bar to stderr where that is a terminal."""
+    if options.quiet or not sys.stderr.isatty():
+        return None
+
+    def show(done, total):
+        if total > 1:
+            share = 40 * done // total
+            end = "\n" if done == total else ""
+            bar = "#" * share + "." * (40 - share)
+            print(f"\r[{bar}] {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _command():
+    """The words that started the process, for the header of what it writes."""
+    import shlex
+
+    return shlex.join(["blase", *sys.argv[1:]])
+
+
+def _inputs(paths):
+    """The SEDs to read: paths, or the content of standard input or a pipe."""
+    from pathlib import Path
+
+    from .io.vou_points import parse_points
+
+    def of_bytes(name, file):
+        return parse_points(file.read())._replace(name=[name])
+
+    for path in paths:
+        if path == "-":
+            yield of_bytes("-", sys.stdin.buffer)
+        elif Path(path).is_fifo():
+            with open(path, "rb") as file:
+                yield of_bytes(path, file)
+        else:
+            yield path
+
+
+def _estimate_settings(options):
+    names = ("ensemble", "radius", "level", "bag", "jobs")
+    return {name: getattr(options, name) for name in names}
+
+
+def _run_estimate(options):
+    with _warnings_said(options):
+        return _estimate(options)
+
+
+def _estimate(options):
+    """The work of `_run_estimate`."""
+    from .catalog import estimate, estimate_arrays
+
+    settings = _estimate_settings(options)
+    settings["progress"] = _progress(options)
+    if options.output is None:
+        columns = estimate_arrays(_inputs(options.seds), **settings)
+        for i in range(len(columns["name"])):
+            print(_line({name: values[i] for name, values in columns.items()}, options.level))
+        return _summary(columns, options)
+    from .io.append import check_output, write_table
+
+    check_output(options.output, overwrite=options.overwrite)
+    settings |= {"leave_out": options.output, "command": _command()}
+    table = estimate(_inputs(options.seds), **settings)
+    write_table(table, options.output, overwrite=options.overwrite)
+    return _summary(table, options)
+
+
+def _line(row, level):
+    """What is known of one SED, in one line."""
+    from .catalog import flag_names
+
+    parts = []
+    for target, name in (("nu_peak", "log nu_peak"), ("nufnu_peak", "log nuFnu_peak")):
+        value = row.get(f"log_{target}")
+        if value is not None and value == value:
+            lo, hi = row[f"log_{target}_lo"], row[f"log_{target}_hi"]
+            parts.append(f"{name} = {value:.2f} [{lo:.2f}, {hi:.2f}]")
+    if not parts:
+        return f"{row['name']}: no estimate: {row['message']}; flags: {flag_names(row['flags'])}"
+    parts[-1] += f" at {100 * level:g} %"
+    if "sed_class" in row:
+        probability = row[f"p_{row['sed_class'].lower()}"]
+        parts.append(f"{row['sed_class']} ({100 * probability:.0f} %)")
+    line = f"{row['name']}: {', '.join(parts)}; {row['n_points']} points in {row['n_bins']} bins"
+    if row["bag"] >= 0:
+        line += f"; in the training set (bag {row['bag']}, {row['bag_sep']:.1f} arcsec)"
+    return f"{line}; flags: {flag_names(row['flags']) or 'none'}"
+
+
+def _summary(columns, options):
+    """Says how many SEDs have no estimate and why; the exit code."""
+    names, messages = list(columns["name"]), [str(message) for message in columns["message"]]
+    bad = [f"{name}: {message}" for name, message in zip(names, messages, strict=True) if message]
+    say = _say(options)
+    if options.output is not None:
+        for text in bad:
+            say(text)
+    if bad and len(names) > 1:
+        say(f"{len(bad)} of {len(names)} SEDs have no estimate")
+    return 1 if len(bad) == len(names) else 0
+
+
+def _catalog_settings(options):
+    names = ("ensemble", "radius", "ra", "dec", "frame", "prefix", "overwrite_columns", "overwrite")
+    settings = {name: getattr(options, name) for name in names}
+    return settings | {"command": _command(), "say": _say(options)}
+
+
+def _run_annotate(options):
+    from .catalog import annotate_file
+
+    settings = _catalog_settings(options) | _estimate_settings(options)
+    with _warnings_said(options):
+        columns = annotate_file(
+            options.catalog,
+            options.seds,
+            options.output,
+            sed_column=options.sed_column,
+            progress=_progress(options),
+            **settings,
+        )
+    return _flag_summary(columns, options)
+
+
+def _flag_summary(columns, options):
+    """Says how many rows have an estimate and how often each flag is set; the exit code."""
+    from .catalog import MIN_BINS, Flag
+
+    flags = columns[f"{options.prefix}flags"]
+    n_bins = columns[f"{options.prefix}n_bins"]
+    given = int((n_bins >= MIN_BINS).sum())
+    counts = {flag.name: int(((flags & flag) != 0).sum()) for flag in Flag}
+    said = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    _say(options)(f"{given} of {len(columns)} rows estimated; flags: {said or 'none'}")
+    return 0 if given else 1
+
+
+def _run_match(options):
+    from .catalog import match_file
+
+    with _warnings_said(options):
+        match_file(options.catalog, options.output, **_catalog_settings(options))
+    return 0
+
+
 # One line a subcommand, in the order of `blase --help`.
-_COMMANDS = [_add_fetch]
+_COMMANDS = [_add_estimate, _add_annotate, _add_match, _add_fetch]
 
 
 def main(args=None):
