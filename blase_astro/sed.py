@@ -116,7 +116,10 @@ def _arrays(sed):
     flux = [numbers(name, "erg/(s cm2)") for name in ("nufnu", "nufnu_upper", "nufnu_lower")]
     limit = np.ma.filled(np.ma.asarray(sed["upper_limit"]), True).astype(bool)
     catalog = np.ma.filled(np.ma.asarray(sed["catalog"]), "").astype(str)
-    return numbers("frequency", "Hz"), *flux, limit, catalog == "DEBL"
+    duplicate = catalog == "DEBL"
+    if "duplicate" in sed.colnames:  # marked by a reader of a service's answer, or by a merge
+        duplicate |= np.ma.filled(np.ma.asarray(sed["duplicate"]), False).astype(bool)
+    return numbers("frequency", "Hz"), *flux, limit, duplicate
 
 
 def unusable_reason(sed):
@@ -131,7 +134,7 @@ def unusable_reason(sed):
     -------
     reason : ndarray of str, shape (m,)
         Empty where the row is usable, else one of ``'upper limit'``, ``'EBL-corrected copy'``,
-        ``'no frequency'``, ``'no flux'``, ``'flux outside its bounds'``, ``'negative flux'``.
+        ``'repeated measurement'``, ``'no frequency'``, ``'no flux'``, ``'flux outside its bounds'``, ``'negative flux'``.
 
     Examples
     --------
@@ -145,7 +148,8 @@ def unusable_reason(sed):
     frequency, nufnu, _, _, limit, duplicate = arrays
     cases = {
         "": usable(*arrays),
-        "EBL-corrected copy": duplicate,
+        "EBL-corrected copy": np.asarray(sed["catalog"]) == "DEBL",
+        "repeated measurement": duplicate,
         "no frequency": ~(np.isfinite(frequency) & (frequency > 0)),
         "upper limit": limit,
         "no flux": ~np.isfinite(nufnu) | (nufnu == 0),

@@ -5,10 +5,19 @@ import importlib.util
 import sys
 
 from .archive import list_seds, read_points, read_seds
+from .merge import merge_seds
 from .table import Points, sed_table
 from .vou import read_vou as read_sed
 
-__all__ = ["Points", "list_seds", "read_points", "read_sed", "read_seds", "sed_table"]
+__all__ = [
+    "Points",
+    "list_seds",
+    "merge_seds",
+    "read_points",
+    "read_sed",
+    "read_seds",
+    "sed_table",
+]
 
 
 def _register():
@@ -20,12 +29,25 @@ def _register():
     from astropy.io import registry
     from astropy.table import Table
 
-    from . import vou
+    from . import gadf, ned, ssdc, vizier, vou
 
+    readers = {
+        "ned-sed": ned.read_ned,
+        "vizier-sed": vizier.read_vizier,
+        "ssdc-sed": ssdc.read_ssdc,
+        "gadf-sed": gadf.read_gadf,
+        "jetset-sed": gadf.read_jetset,
+    }
+    writers = {"gadf-sed": gadf.write_gadf, "jetset-sed": gadf.write_jetset}
     with registry.delay_doc_updates(Table):
         registry.register_reader("vou-sed", Table, vou.read_vou, force=True)
         registry.register_writer("vou-sed", Table, vou.write_vou, force=True)
         registry.register_identifier("vou-sed", Table, vou.identify_vou, force=True)
+        registry.register_identifier("ssdc-sed", Table, ssdc.identify_ssdc, force=True)
+        for name, reader in readers.items():
+            registry.register_reader(name, Table, reader, force=True)
+        for name, writer in writers.items():
+            registry.register_writer(name, Table, writer, force=True)
 
 
 class _WhenTableIsImported(importlib.abc.MetaPathFinder):

@@ -12,26 +12,23 @@ __all__ = ["merge_seds"]
 # Surveys that every service serves under a name of its own: VOU, NED, VizieR, SSDC. Fluxes of
 # one object differ between services by zero points and apertures, not by being measured twice.
 _SURVEYS = {
-    name: re.compile(pattern, re.IGNORECASE)
-    for name, pattern in {
-        "WISE": r"wise|\bii/3(11|28)\b",
-        "2MASS": r"2mass|\bii/246\b",
-        "NVSS": r"nvss|\bviii/65\b|1998AJ\.{4}115\.1693C",
-        "FIRST": r"\bfirst\b|\bviii/(92|90|71)\b|1997ApJ\.{3}475\.{2}479W",
-        "GB6": r"\bgb6|\bviii/40\b|1996ApJS\.{2}103\.{2}427G",
-        "SUMSS": r"sumss|\bviii/(81|70)\b",
-        "PMN": r"\bpmn|\bviii/(38|39)\b",
-        "VLSS": r"vlss|\bviii/(79|97)\b|2007AJ\.{4}134\.1245C",
-        "TGSS": r"tgss|j/a\+a/598/a78",
-        "Planck": r"planck|\bpccs|\bercsc|\bviii/88\b",
-        "IRAS": r"\biras|\bii/(125|126|156)",
-        "AKARI": r"akari|\bii/(297|298)\b",
-        "SDSS": r"sdss",
-        "PanSTARRS": r"pan-?starrs|\bps1\b|\bii/349\b",
-        "Gaia": r"gaia|\bi/(345|350|355)\b",
-        "GALEX": r"galex|\bii/(312|335)\b",
-        "RASS": r"\brass|rosat|rxs|\bix/10\b|j/a\+a/588/a103",
-    }.items()
+    "WISE": r"wise|\bii/3(11|28)\b",
+    "2MASS": r"2mass|\bii/246\b",
+    "NVSS": r"nvss|\bviii/65\b|1998AJ\.{4}115\.1693C",
+    "FIRST": r"\bfirst\b|\bviii/(92|90|71)\b|1997ApJ\.{3}475\.{2}479W",
+    "GB6": r"\bgb6|\bviii/40\b|1996ApJS\.{2}103\.{2}427G",
+    "SUMSS": r"sumss|\bviii/(81|70)\b",
+    "PMN": r"\bpmn|\bviii/(38|39)\b",
+    "VLSS": r"vlss|\bviii/(79|97)\b|2007AJ\.{4}134\.1245C",
+    "TGSS": r"tgss|j/a\+a/598/a78",
+    "Planck": r"planck|\bpccs|\bercsc|\bviii/88\b",
+    "IRAS": r"\biras|\bii/(125|126|156)",
+    "AKARI": r"akari|\bii/(297|298)\b",
+    "SDSS": r"sdss",
+    "PanSTARRS": r"pan-?starrs|\bps1\b|\bii/349\b",
+    "Gaia": r"gaia|\bi/(345|350|355)\b",
+    "GALEX": r"galex|\bii/(312|335)\b",
+    "RASS": r"\brass|rosat|rxs|\bix/10\b|j/a\+a/588/a103",
 }
 
 # How far (dex) frequency and nu F_nu may differ: within one survey, and otherwise, where equal
@@ -156,6 +153,6 @@ def _surveys(sed):
     rows = zip(texts(sed, "catalog"), texts(sed, "reference"), strict=True)
     labels = [f"{catalog} {reference}" for catalog, reference in rows]
     for label in set(labels):
-        found = (name for name, pattern in _SURVEYS.items() if pattern.search(label))
+        found = (n for n, pattern in _SURVEYS.items() if re.search(pattern, label, re.IGNORECASE))
         names[label] = next(found, "")
     return np.array([names[label] for label in labels], dtype=object)

@@ -208,9 +208,9 @@ def _duplicates(table, columns):
 
 
 def _comments(n_lines, n_foreign, n_bands):
-    said = [
-        (n_lines, "emission lines left out"),
-        (n_foreign, "measurements left out that NED does not give in Jy"),
-        (n_bands, "band-integrated fluxes spread over their band, as if nu F_nu were flat"),
-    ]
-    return [f"{n} {text}" for n, text in said if n]
+    said = {
+        "emission lines left out": n_lines,
+        "measurements left out that NED does not give in Jy": n_foreign,
+        "band-integrated fluxes spread over their band, as if nu F_nu were flat": n_bands,
+    }
+    return [f"NED: {text}: {n}" for text, n in said.items() if n]

@@ -8,7 +8,7 @@ import numpy as np
 from .answers import add_duplicate, read_bytes, repeats
 from .table import sed_table
 
-__all__ = ["is_ssdc", "read_ssdc", "ssdc_sed"]
+__all__ = ["identify_ssdc", "read_ssdc", "ssdc_sed"]
 
 _UNITS = {
     "Frequency": "Hz",
@@ -87,7 +87,7 @@ def ssdc_sed(answer, meta=None):
     error[~(error > 0)] = np.nan
     infos = [str(row.get("Info") or "").split(separator) for _, row in rows]
     limit = np.array(["Upper Limit" in map(str.strip, info) for info in infos], dtype=bool)
-    catalog = [str(reference.get("Name", "")).strip() for reference, _ in rows]
+    catalog = [" ".join(str(reference.get("Name", "")).split()) for reference, _ in rows]
     frequency, start = column("Frequency"), column("StartTime")
     sed = sed_table(
         frequency,
@@ -104,8 +104,14 @@ def ssdc_sed(answer, meta=None):
     return add_duplicate(sed, repeats(catalog, frequency, nufnu, start))
 
 
-def is_ssdc(head):
-    """Do these first bytes of a file look like an answer of the SED Builder?"""
+def identify_ssdc(origin, path, fileobj, *args, **kwargs):
+    """Is this file an answer of the SED Builder? (For ``Table.read`` without a format.)"""
+    if origin != "read" or fileobj is None:
+        return False
+    here = fileobj.tell()
+    head = fileobj.read(1000)
+    fileobj.seek(here)
+    head = head if isinstance(head, bytes) else head.encode()
     return head.lstrip()[:1] == b"{" and (b'"ResponseInfo"' in head or b'"Datasets"' in head)
 
 
