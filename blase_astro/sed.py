@@ -134,7 +134,8 @@ def unusable_reason(sed):
     -------
     reason : ndarray of str, shape (m,)
         Empty where the row is usable, else one of ``'upper limit'``, ``'EBL-corrected copy'``,
-        ``'repeated measurement'``, ``'no frequency'``, ``'no flux'``, ``'flux outside its bounds'``, ``'negative flux'``.
+        ``'repeated measurement'``, ``'no frequency'``, ``'no flux'``,
+        ``'flux outside its bounds'``, ``'negative flux'``.
 
     Examples
     --------
