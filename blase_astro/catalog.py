@@ -59,12 +59,27 @@ class Flag(enum.IntFlag):
     ONE_SIDED = 32, "all points lie on one side of the estimated peak"
     UNUSUAL_PATTERN = 64, "the set of filled bins is far from that of any training SED"
     UNUSUAL_LEVEL = 128, "the mean level of the SED lies outside that of the training SEDs"
-    MEMBERS_DISAGREE = 256, "the networks of the ensemble disagree more than on nearly all training SEDs"
-    WIDE_INTERVAL = 512, "the interval is as wide as the spread of the training labels: nothing was learnt"
+    MEMBERS_DISAGREE = (
+        256,
+        "the networks of the ensemble disagree more than on nearly all training SEDs",
+    )
+    WIDE_INTERVAL = (
+        512,
+        "the interval is as wide as the spread of the training labels: nothing was learnt",
+    )
     EXTRAPOLATED = 1024, "the estimated peak lies beyond the training labels"
-    FOREIGN_FORMAT = 2048, "the SED does not come from VOU_Blazars, whose SEDs the ensemble was trained on"
-    NO_POSITION = 4096, "no position is known: whether the source is in the training set cannot be said"
-    AMBIGUOUS_MATCH = 8192, "more than one training source lies within the radius; the nearest was taken"
+    FOREIGN_FORMAT = (
+        2048,
+        "the SED does not come from VOU_Blazars, whose SEDs the ensemble was trained on",
+    )
+    NO_POSITION = (
+        4096,
+        "no position is known: whether the source is in the training set cannot be said",
+    )
+    AMBIGUOUS_MATCH = (
+        8192,
+        "more than one training source lies within the radius; the nearest was taken",
+    )
     AMBIGUOUS_SED = 16384, "more than one SED belongs to this row, or more than one row to its SED"
 
     def __new__(cls, value, text=""):
@@ -860,9 +875,7 @@ def annotate(
     settings = _settings(ensemble, level, radius, bag)
     where = {"ra": ra, "dec": dec, "frame": frame, "sed_column": sed_column}
     say = say or _quiet
-    arrays = _annotation(
-        catalog, seds, settings, say=say, jobs=jobs, progress=progress, **where
-    )
+    arrays = _annotation(catalog, seds, settings, say=say, jobs=jobs, progress=progress, **where)
     columns = _table(arrays, _COLUMNS, settings.meta(), prefix)
     return join_columns(catalog, columns, columns.colnames if overwrite_columns else ())
 

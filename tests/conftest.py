@@ -1,6 +1,7 @@
 """What several test modules need."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def shared_data():
 def _random_ensemble(target, sizes=(53, 16, 2), n_bags=3, n_members=2, seed=0):
     """An ensemble with random weights, sources all over the sky, calibration and reference."""
     rng = np.random.default_rng(seed)
-    layers = list(zip(sizes[:-1], sizes[1:], strict=True))
+    layers = list(pairwise(sizes))
     n = 300
     level = 14.0 if target == "nu_peak" else -11.5
     label = level + rng.normal(0, 1, n)

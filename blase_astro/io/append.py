@@ -398,7 +398,7 @@ def _append_to_fits(source, columns, path, replace):
             written = heap
             for first in range(0, len(columns), _ROWS_AT_ONCE):
                 some = slice(first, min(first + _ROWS_AT_ONCE, len(columns)))
-                rows = np.frombuffer(file.read(width * (some.stop - first)), np.uint8)
+                rows = np.frombuffer(_read(file, width * (some.stop - first)), np.uint8)
                 rows = rows.reshape(-1, width).copy()
                 for name, at in slots.items():
                     rows[:, at] = _as_bytes(_fits_rows(columns[some], [name]))
@@ -413,14 +413,20 @@ def _append_to_fits(source, columns, path, replace):
         _renew_checksum(path, index)
 
 
+def _read(file, n_bytes):
+    """Some bytes, all of them."""
+    data = file.read(n_bytes)
+    if len(data) < n_bytes:
+        raise OSError("the FITS file ends before its last HDU does")
+    return data
+
+
 def _copy(file, target, n_bytes):
     """Copy some bytes."""
     while n_bytes > 0:
-        piece = file.read(min(n_bytes, 1 << 20))
-        if not piece:
-            raise OSError("the FITS file ends before its last HDU does")
-        target.write(piece)
-        n_bytes -= len(piece)
+        piece = min(n_bytes, 1 << 20)
+        target.write(_read(file, piece))
+        n_bytes -= piece
 
 
 def _as_bytes(rows):
