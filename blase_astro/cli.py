@@ -22,105 +22,89 @@ def _add_fetch(commands):
     fetch = commands.add_parser("fetch", help="get SEDs and source catalogs from online services")
     kinds = fetch.add_subparsers(dest="kind", required=True, metavar="KIND")
 
-    sed = kinds.add_parser(
-        "sed", help="the SED of a source from SSDC, NED and VizieR, as one VOU file"
+    sed = kinds.add_parser("sed", help="the SED of a source from SSDC, NED and VizieR together")
+    sed.add_argument("name", nargs="?", help="name of the source, or give --ra and --dec")
+    sed.add_argument("--ra", type=float, help="right ascension in degrees (ICRS)")
+    sed.add_argument("--dec", type=float, help="declination in degrees (ICRS)")
+    sed.add_argument(
+        "--radius", type=_radius, default=5.0, help="how far off to look (default: 5arcsec)"
     )
-    _add_target(sed)
+    sed.add_argument(
+        "--max-age", type=float, default=7, help="days that a kept answer is good (default: 7)"
+    )
     sed.add_argument("-o", "--output", help="file to write (default: standard output)")
     sed.add_argument(
         "--format",
         choices=["vou", "ecsv", "gadf", "jetset"],
         help="format of the file (default: ecsv if its name ends so, else vou)",
     )
-    sed.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    _add_services_options(sed)
+    _add_output_options(sed)
     sed.set_defaults(run=_run_fetch_sed)
 
     catalog = kinds.add_parser("catalog", help="a source catalog from VizieR, all rows and columns")
     catalog.add_argument(
         "name", help="4LAC (DR3), 4LAC-DR1, 3HSP, 5BZCAT, or a VizieR name like J/ApJ/892/105"
     )
-    catalog.add_argument("-o", "--output", required=True, help="file to write (FITS, VOTable, ...)")
-    catalog.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    catalog.add_argument(
+        "-o", "--output", required=True, help="table to write: .fits .vot .ecsv .parquet .csv"
+    )
     catalog.add_argument("--timeout", type=float, default=300, help="seconds (default: 300)")
+    _add_output_options(catalog)
     catalog.set_defaults(run=_run_fetch_catalog)
 
 
-def _add_target(parser):
-    """Options that say which source to fetch, and from where."""
-    parser.add_argument("name", nargs="?", help="name of the source, or give --ra and --dec")
-    parser.add_argument("--ra", type=float, help="right ascension, degrees (ICRS)")
-    parser.add_argument("--dec", type=float, help="declination, degrees (ICRS)")
+def _add_services_options(parser):
     parser.add_argument(
         "--from",
         dest="services",
         default="ssdc,ned,vizier",
         help="services to ask, the most trusted first (default: ssdc,ned,vizier)",
     )
-    parser.add_argument("--radius", type=float, default=5, help="arcsec (default: 5)")
-    parser.add_argument("--timeout", type=float, default=60, help="seconds (default: 60)")
     parser.add_argument(
-        "--max-age", type=float, default=7, help="days that a kept answer is good (default: 7)"
+        "--timeout", type=float, default=60, help="seconds for each service (default: 60)"
     )
 
 
-def _fetch(options):
-    """The SED that the options of `_add_target` ask for; what is missing goes to stderr."""
-    import warnings
-
-    from .fetch import fetch_sed
-
-    position = options.ra is not None and options.dec is not None
-    if bool(options.name) == position or (options.ra is None) != (options.dec is None):
-        raise ValueError("wanted either the name of a source or both --ra and --dec")
-    target = options.name
-    if position:
-        from astropy.coordinates import SkyCoord
-
-        target = SkyCoord(options.ra, options.dec, unit="deg")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        sed = fetch_sed(
-            target,
-            [name.strip().lower() for name in options.services.split(",")],
-            radius=options.radius,
-            timeout=options.timeout,
-            max_age=options.max_age,
-        )
-    for warning in caught:
-        print(f"blase: warning: {warning.message}", file=sys.stderr)
-    return sed
+def _services(options):
+    return [name.strip().lower() for name in options.services.split(",")]
 
 
 def _run_fetch_sed(options):
-    sed = _fetch(options)
+    from .fetch import fetch_sed
+
+    target = options.name
+    given = options.ra is not None, options.dec is not None
+    if bool(target) == any(given) or given[0] != given[1]:
+        raise ValueError("wanted either the name of a source or both --ra and --dec")
+    if any(given):
+        from astropy.coordinates import SkyCoord
+
+        target = SkyCoord(options.ra, options.dec, unit="deg")
+    limits = {name: getattr(options, name) for name in ("radius", "timeout", "max_age")}
+    with _warnings_said(options):
+        sed = fetch_sed(target, _services(options), **limits)
+    repeated, origins = int(sed["duplicate"].sum()), sed.meta["origin"].replace("+", ", ")
+    _say(options)(f"{len(sed)} measurements from {origins}, {repeated} of them repeated")
     form = options.format
     if form is None:
         form = "ecsv" if str(options.output or "").lower().endswith(".ecsv") else "vou"
-    origins = sed.meta["origin"].replace("+", ", ")
-    repeated = int(sed["duplicate"].sum())
-    print(f"{len(sed)} measurements from {origins}, {repeated} of them repeated", file=sys.stderr)
     if form == "vou":
         sed = sed[~sed["duplicate"]]  # the format has no mark for them
-    name = {"vou": "vou-sed", "ecsv": "ascii.ecsv", "gadf": "gadf-sed", "jetset": "jetset-sed"}
-    sed.write(options.output or sys.stdout, format=name[form], overwrite=options.overwrite)
+    form = "ascii.ecsv" if form == "ecsv" else f"{form}-sed"
+    sed.write(options.output or sys.stdout, format=form, overwrite=options.overwrite)
     return 0
 
 
 def _run_fetch_catalog(options):
-    import warnings
-
-    from astropy.io.fits.verify import VerifyWarning
-    from astropy.units import UnitsWarning
-
     from .fetch import fetch_catalog
+    from .io.append import check_output, write_table
 
-    catalog = fetch_catalog(options.name, timeout=options.timeout)
-    with warnings.catch_warnings():
-        # Units in VizieR's spelling are written as they are.
-        warnings.simplefilter("ignore", UnitsWarning)
-        warnings.simplefilter("ignore", VerifyWarning)
-        catalog.write(options.output, overwrite=options.overwrite)
-    print(f"{len(catalog)} rows of {catalog.meta['VIZIER']}", file=sys.stderr)
+    check_output(options.output, overwrite=options.overwrite)
+    with _warnings_said(options):
+        catalog = fetch_catalog(options.name, timeout=options.timeout)
+    write_table(catalog, options.output, overwrite=options.overwrite)
+    _say(options)(f"{len(catalog)} rows of {catalog.meta['VIZIER']}")
     return 0
 
 
@@ -129,9 +113,13 @@ def _add_estimate(commands):
         "estimate", help="the synchrotron peak of SEDs, one line or one row each"
     )
     parser.add_argument(
-        "seds", nargs="+", help="SED files, folders or zip archives of them; - is standard input"
+        "seds", nargs="*", help="SED files, folders or zip archives of them; - is standard input"
     )
     parser.add_argument("-o", "--output", help="table to write: .fits .vot .ecsv .parquet .csv")
+    parser.add_argument(
+        "--name", action="append", default=[], help="name of a source whose SED is to be fetched"
+    )
+    _add_services_options(parser)
     _add_estimate_options(parser)
     _add_output_options(parser)
     parser.set_defaults(run=_run_estimate)
@@ -281,8 +269,8 @@ def _command():
     return shlex.join(["blase", *sys.argv[1:]])
 
 
-def _inputs(paths):
-    """The SEDs to read: paths, or the content of standard input or a pipe."""
+def _inputs(options):
+    """The SEDs to read: paths, the content of standard input or a pipe, or fetched by name."""
     from pathlib import Path
 
     from .io.vou_points import parse_points
@@ -290,7 +278,14 @@ def _inputs(paths):
     def of_bytes(name, file):
         return parse_points(file.read())._replace(name=[name])
 
-    for path in paths:
+    if not options.seds and not options.name:
+        raise ValueError("nothing to estimate: wanted SED files or --name")
+    if options.name:
+        from .fetch import fetch_sed
+
+        for name in options.name:
+            yield fetch_sed(name, _services(options), timeout=options.timeout)
+    for path in options.seds:
         if path == "-":
             yield of_bytes("-", sys.stdin.buffer)
         elif Path(path).is_fifo():
@@ -317,7 +312,7 @@ def _estimate(options):
     settings = _estimate_settings(options)
     settings["progress"] = _progress(options)
     if options.output is None:
-        columns = estimate_arrays(_inputs(options.seds), **settings)
+        columns = estimate_arrays(_inputs(options), **settings)
         for i in range(len(columns["name"])):
             print(_line({name: values[i] for name, values in columns.items()}, options.level))
         return _summary(columns, options)
@@ -325,7 +320,7 @@ def _estimate(options):
 
     check_output(options.output, overwrite=options.overwrite)
     settings |= {"leave_out": options.output, "command": _command()}
-    table = estimate(_inputs(options.seds), **settings)
+    table = estimate(_inputs(options), **settings)
     write_table(table, options.output, overwrite=options.overwrite)
     return _summary(table, options)
 

@@ -363,9 +363,7 @@ def _cached(key, ask, read, max_age):
     An answer that cannot be read or has nothing (None) is never kept; a kept one that cannot be
     read is asked for again.
     """
-    from astropy.config.paths import get_cache_dir
-
-    path = Path(get_cache_dir()) / "blase_astro" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    path = _cache_folder() / hashlib.sha256(key.encode()).hexdigest()[:32]
     with contextlib.suppress(OSError, ValueError):
         if time.time() - path.stat().st_mtime < max_age * 86400:
             return read(path.read_bytes())
@@ -381,6 +379,16 @@ def _cached(key, ask, read, max_age):
     return result
 
 
+def _cache_folder():
+    """Folder of kept answers, inside astropy's cache."""
+    from astropy.config.paths import get_cache_dir
+
+    try:
+        return Path(get_cache_dir()) / "blase_astro"
+    except OSError:  # astropy's folder cannot be made; nor can this one then
+        return Path("~/.astropy/cache").expanduser() / "blase_astro"
+
+
 def _degrees(position):
     """Right ascension and declination (deg, ICRS) of one position."""
     if getattr(position, "isscalar", False) and hasattr(position, "icrs"):
@@ -390,13 +398,13 @@ def _degrees(position):
 
 def _savable(table, name):
     """The table in a form that FITS takes, with its origin in the header."""
-    for column in table.colnames:
-        if table[column].dtype.kind == "O":
-            mask = np.ma.getmaskarray(np.ma.asarray(table[column]))
-            attributes = {k: getattr(table[column], k) for k in ("unit", "description", "meta")}
-            table[column] = np.ma.array(texts(table, column).astype(str), mask=mask)
-            for key, value in attributes.items():
-                setattr(table[column], key, value)
+    for key in table.colnames:
+        column = table[key]
+        if column.dtype.kind in "OSU":
+            mask = np.ma.getmaskarray(np.ma.asarray(column))
+            table[key] = np.ma.array(texts(table, key).astype(str), mask=mask)
+            # Text has no unit: VizieR's "h:m:s" is none that FITS or astropy know.
+            table[key].description, table[key].meta = column.description, column.meta
     table.meta = {"VIZIER": table.meta.get("name", name), "ORIGIN": "VizieR, CDS Strasbourg"}
     return table
 
