@@ -1,0 +1,257 @@
+"""Training sources beside their out-of-bag estimates: how good, and which labels are wrong."""
+
+import numpy as np
+
+from .calibration import calibrate_out_of_bag
+from .ensemble import TARGETS, Ensemble
+from .evaluate import crps, q_value, randomised_pit
+
+__all__ = ["original_columns", "out_of_bag", "refine"]
+
+# First columns of the table that the original work ends with.
+_ORIGINAL_COLUMNS = ("Right Ascension", "Declination", "Bag", "Catalogue Peak", "Estimated Peak")
+
+_DESCRIPTIONS = {
+    "label": "label that the source was trained with, log10",
+    "mean": "out-of-bag estimate, log10",
+    "std": "standard deviation of the out-of-bag estimate (dex)",
+    "lo": "lower end of the interval, calibrated without the source's bag, log10",
+    "hi": "upper end of the interval, calibrated without the source's bag, log10",
+    "cdf": "predictive distribution at the label",
+    "pit": "randomised probability integral transform of the label",
+    "crps": "continuous ranked probability score (dex)",
+    "p_value": "probability that a right label is at least as far from its estimate",
+}
+
+
+def out_of_bag(ensemble, *, level=0.95, rounding=0.01, seed=0):
+    """Out-of-bag estimates of the training sources, with intervals that never saw them either.
+
+    Parameters
+    ----------
+    ensemble : `~blase_astro.ensemble.Ensemble`
+        The ensemble.
+    level : float
+        Probability of the intervals.
+    rounding : float
+        Step that the labels were rounded to (dex), for the PIT.
+    seed : int
+        Seed of the random numbers of the PIT.
+
+    Returns
+    -------
+    estimates : `~astropy.table.Table`
+        One row a source: ``name``, ``ra``, ``dec``, ``bag``, ``n_bins``, ``label``, and the
+        out-of-bag ``mean``, ``std``, ``lo``, ``hi``, ``cdf``, ``pit``, ``crps``, ``p_value``.
+        The intervals of a bag are calibrated on the other bags, so that their coverage is a
+        test; those that the ensemble gives are calibrated on all.
+
+    Raises
+    ------
+    ValueError
+        If the ensemble holds no out-of-bag estimate.
+
+    Examples
+    --------
+    >>> from blase_astro import Ensemble
+    >>> from blase_astro.refine import out_of_bag
+    >>> estimates = out_of_bag(Ensemble.load())
+    >>> bool((estimates['lo'] < estimates['hi']).all())
+    True
+    """
+    table = ensemble.sources.copy()
+    if not np.isfinite(table["oob_mean"]).any():
+        raise ValueError(f"the ensemble for {ensemble.target} holds no out-of-bag estimate")
+    table.rename_columns(["oob_mean", "oob_std"], ["mean", "std"])
+    label, mean, std, n_bins = (
+        np.array(table[c], float) for c in ("label", "mean", "std", "n_bins")
+    )
+    columns = {
+        name: np.full(len(table), np.nan) for name in ("lo", "hi", "cdf", "pit", "crps", "p_value")
+    }
+    for rows, calibration in calibrate_out_of_bag(table["bag"], label, mean, std, n_bins):
+        columns = _fill(
+            columns, rows, calibration, label, (mean, std, n_bins), level, rounding, seed
+        )
+    for name, values in columns.items():
+        table[name] = values
+    for name, text in _DESCRIPTIONS.items():
+        table[name].info.description = text
+    table.meta |= {"target": ensemble.target, "level": level, "digest": ensemble.digest[:16]}
+    return table
+
+
+def _fill(columns, rows, calibration, label, prediction, level, rounding, seed):
+    """The columns with the rows of one bag filled in."""
+    label, prediction = label[rows], [a[rows] for a in prediction]
+
+    def cdf(value):
+        return calibration.cdf(value, *prediction)
+
+    def interval(level):
+        return calibration.interval(*prediction, level)
+
+    columns["lo"][rows], columns["hi"][rows] = interval(level)
+    columns["cdf"][rows] = cdf(label)
+    columns["pit"][rows] = randomised_pit(cdf, label, rounding, seed)
+    columns["crps"][rows] = crps(label, interval)
+    columns["p_value"][rows] = calibration.p_value(label, *prediction)
+    return columns
+
+
+def refine(ensemble, *, level=0.95, false_discovery=0.1):
+    """Find training labels that disagree with the out-of-bag estimate beyond chance.
+
+    Parameters
+    ----------
+    ensemble : path-like or list of `~blase_astro.ensemble.Ensemble`
+        Folder of an ensemble, or the ensembles of one or both targets; None: those that come with
+        the package.
+    level : float
+        Probability of the intervals.
+    false_discovery : float
+        Share of right labels among the suspicious ones that is put up with.
+
+    Returns
+    -------
+    refined : `~astropy.table.Table`
+        One row a training source, the most surely wrong first: ``name``, ``ra``, ``dec``, ``bag``,
+        ``n_bins``; for each target ``log_nu_peak_label``, the out-of-bag estimate ``log_nu_peak``
+        with ``_lo``, ``_hi``, ``_std``, its distance ``_z`` from the label in standard deviations
+        and ``_q``, the share of false discoveries if this label and all less likely ones are
+        called wrong; ``suspicious``, 1 where ``log_nu_peak_q`` is at most ``false_discovery``,
+        plus 2 where ``log_nufnu_peak_q`` is.
+
+    Raises
+    ------
+    ValueError
+        If the ensembles hold no out-of-bag estimates or not the same sources.
+
+    Notes
+    -----
+    The p-values are those of `~blase_astro.calibration.Calibration.p_value`, the share of false
+    discoveries is controlled as by Benjamini, Y. & Hochberg, Y. 1995, J. R. Stat. Soc. B 57, 289.
+    A label can be called wrong that is right, where the SED misleads the ensemble (a host galaxy
+    or an accretion disc taken for the peak): look at the SED before you change a label.
+
+    Examples
+    --------
+    >>> from blase_astro.refine import refine
+    >>> refined = refine(None)
+    >>> refined.colnames[:5]
+    ['name', 'ra', 'dec', 'bag', 'n_bins']
+    """
+    from astropy.table import Table
+
+    ensembles = _load(ensemble)
+    tables = [out_of_bag(e, level=level) for e in ensembles]
+    first = tables[0]
+    refined = Table(first["name", "ra", "dec", "bag", "n_bins"], meta={})
+    surest, farthest = np.full(len(first), np.inf), np.zeros(len(first))
+    suspicious = np.zeros(len(first), np.int16)
+    for table in tables:
+        if list(table["name"]) != list(first["name"]):
+            raise ValueError("the ensembles of the two targets have different training sources")
+        target = table.meta["target"]
+        z, q = (table["label"] - table["mean"]) / table["std"], q_value(table["p_value"])
+        _add_target(refined, table, target, z, q)
+        suspicious[q <= false_discovery] |= 1 << TARGETS.index(target)
+        surest = np.fmin(surest, q)
+        farthest = np.fmax(farthest, np.abs(z))
+    refined["suspicious"] = suspicious
+    _describe(refined, level)
+    order = np.lexsort((-np.asarray(farthest), surest))
+    refined.meta |= {"PILEVEL": level, "FALSEDIS": false_discovery}
+    refined.meta |= {f"ENSEM{i}": table.meta["digest"] for i, table in enumerate(tables)}
+    return refined[order]
+
+
+def _load(ensemble):
+    """Ensembles of a folder, those of both targets that are there."""
+    from pathlib import Path
+
+    if isinstance(ensemble, Ensemble):
+        return [ensemble]
+    if isinstance(ensemble, (list, tuple)):
+        return list(ensemble)
+    if ensemble is None:
+        return [Ensemble.load(None, target) for target in TARGETS]
+    if not Path(ensemble).is_dir():
+        return [Ensemble.load(ensemble)]
+    there = [target for target in TARGETS if (Path(ensemble) / f"{target}.npz").is_file()]
+    return [Ensemble.load(ensemble, target) for target in there or TARGETS[:1]]
+
+
+def _add_target(refined, table, target, z, q):
+    """Append the columns of one target."""
+    refined[f"log_{target}_label"] = table["label"]
+    for name, end in (("mean", ""), ("lo", "_lo"), ("hi", "_hi"), ("std", "_std")):
+        refined[f"log_{target}{end}"] = table[name]
+    refined[f"log_{target}_z"] = z
+    refined[f"log_{target}_q"] = q
+
+
+def _describe(refined, level):
+    """Descriptions and UCDs of the columns."""
+    common = {
+        "name": ("meta.id;meta.main", "name of the training source"),
+        "ra": ("pos.eq.ra;meta.main", "right ascension (ICRS)"),
+        "dec": ("pos.eq.dec;meta.main", "declination (ICRS)"),
+        "bag": ("meta.code", "bag that holds the source: the members of it never saw it"),
+        "n_bins": ("meta.number", "number of frequency bins that hold points"),
+        "suspicious": (
+            "meta.code.qual",
+            "sum of 1 if the label of nu_peak, 2 if that of nufnu_peak disagrees beyond chance",
+        ),
+    }
+    quantities = {
+        "nu_peak": ("em.freq", "log10 of Hz: frequency of the synchrotron peak"),
+        "nufnu_peak": ("phot.flux;em.freq", "log10 of erg s-1 cm-2: nu F_nu at the peak"),
+    }
+    for target, (ucd, quantity) in quantities.items():
+        percent = f"{100 * level:g}"
+        common |= {
+            f"log_{target}_label": (ucd, f"{quantity}, the label"),
+            f"log_{target}": (ucd, f"{quantity}, out-of-bag estimate"),
+            f"log_{target}_lo": (f"{ucd};stat.min", f"lower end of its {percent}-percent interval"),
+            f"log_{target}_hi": (f"{ucd};stat.max", f"upper end of its {percent}-percent interval"),
+            f"log_{target}_std": (f"stat.stdev;{ucd.split(';')[0]}", "standard deviation (dex)"),
+            f"log_{target}_z": ("stat.fit.residual", "label minus estimate in standard deviations"),
+            f"log_{target}_q": (
+                "stat.probability",
+                "share of false discoveries if this and all less likely labels are called wrong",
+            ),
+        }
+    for name in refined.colnames:
+        refined[name].meta = {"ucd": common[name][0]}
+        refined[name].info.description = common[name][1]
+
+
+def original_columns(refined):
+    """The six columns that the original work ends with.
+
+    Parameters
+    ----------
+    refined : `~astropy.table.Table`
+        Table of `refine`.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        Right Ascension, Declination (degrees), Bag, Catalogue Peak, Estimated Peak (log10 of Hz)
+        and Estimate Error (half the width of the interval, dex; 95% unless another level was
+        asked for).
+
+    Raises
+    ------
+    ValueError
+        If there is no estimate of the peak frequency.
+    """
+    from astropy.table import Table
+
+    if "log_nu_peak" not in refined.colnames:
+        raise ValueError("the columns of the original need the ensemble for nu_peak")
+    error = (refined["log_nu_peak_hi"] - refined["log_nu_peak_lo"]) / 2
+    columns = [refined[name] for name in ("ra", "dec", "bag", "log_nu_peak_label", "log_nu_peak")]
+    names = [*_ORIGINAL_COLUMNS, f"Estimate Error ({100 * refined.meta['PILEVEL']:g}%)"]
+    return Table([np.asarray(column) for column in [*columns, error]], names=names)

@@ -1,0 +1,96 @@
+"""Refining the training labels: what is found, what is accused, what is written."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io.votable.ucd import parse_ucd
+from numpy.testing import assert_allclose, assert_array_equal
+
+from blase_astro.refine import original_columns, out_of_bag, refine
+
+
+def _with_labels(ensemble, label, **columns):
+    """The ensemble with other labels of its sources."""
+    columns = ensemble.source_columns | {"label": label} | columns
+    return replace(ensemble, source_columns=columns)
+
+
+def test_out_of_bag(ensembles):
+    """The intervals cover the labels as asked, though calibrated without the bag they are for."""
+    estimates = out_of_bag(ensembles["nu_peak"], level=0.9)
+    inside = (estimates["lo"] <= estimates["label"]) & (estimates["label"] <= estimates["hi"])
+    assert_allclose(inside.mean(), 0.9, atol=0.06)
+    assert estimates.meta["target"] == "nu_peak"
+    assert all(estimates[name].info.description for name in ("mean", "lo", "pit", "p_value"))
+
+
+def test_out_of_bag_needs_estimates(ensembles):
+    """An ensemble that was not calibrated says so."""
+    ensemble = ensembles["nu_peak"]
+    nothing = np.full(300, np.nan)
+    with pytest.raises(ValueError, match="for nu_peak holds no out-of-bag estimate"):
+        out_of_bag(_with_labels(ensemble, nothing, oob_mean=nothing))
+
+
+def test_wrong_labels_come_first(ensembles):
+    """Labels moved by 2 dex are marked and on top; hardly any other is accused."""
+    ensemble = ensembles["nu_peak"]
+    label = ensemble.source_columns["label"].copy()
+    wrong = np.random.default_rng(2).choice(300, 15, replace=False)
+    label[wrong] += 2.0
+    refined = refine([_with_labels(ensemble, label)])
+    names = set(ensemble.source_columns["name"][wrong])
+    assert set(refined["name"][:15]) == names
+    assert refined["suspicious"][:15].sum() == 15
+    assert refined["suspicious"][15:].sum() <= 3
+    assert np.all(np.diff(refined["log_nu_peak_q"]) >= 0)
+
+
+def test_right_labels_are_left_alone(ensembles):
+    """Without wrong labels next to none is suspicious."""
+    assert (refine([ensembles["nu_peak"]])["suspicious"] > 0).mean() < 0.02
+
+
+def test_both_targets(ensembles, ensemble_dir):
+    """A folder with both targets gives one row a source, with a bit for each."""
+    refined = refine(ensemble_dir)
+    assert len(refined) == 300
+    assert refined["suspicious"].max() <= 3
+    assert {"log_nu_peak_q", "log_nufnu_peak_q"} <= set(refined.colnames)
+    assert_array_equal(refine(list(ensembles.values()))["name"], refined["name"])
+
+
+def test_columns_are_described(ensemble_dir):
+    """Every column has a description and a UCD of the controlled vocabulary."""
+    for column in refine(ensemble_dir).itercols():
+        assert column.info.description
+        assert parse_ucd(column.meta["ucd"], check_controlled_vocabulary=True)
+
+
+def test_different_sources(ensembles):
+    """Ensembles of different training sets are not mixed."""
+    other = _with_labels(
+        ensembles["nufnu_peak"],
+        ensembles["nufnu_peak"].source_columns["label"],
+        name=ensembles["nufnu_peak"].source_columns["name"][::-1],
+    )
+    with pytest.raises(ValueError, match="different training sources"):
+        refine([ensembles["nu_peak"], other])
+
+
+def test_original_columns(ensembles):
+    """The table of the original: half widths, and the level in the name of the last column."""
+    refined = refine([ensembles["nu_peak"]])
+    table = original_columns(refined)
+    assert table.colnames == [
+        "Right Ascension", "Declination", "Bag", "Catalogue Peak", "Estimated Peak",
+        "Estimate Error (95%)",
+    ]  # fmt: skip
+    half = (refined["log_nu_peak_hi"] - refined["log_nu_peak_lo"]) / 2
+    assert_allclose(table["Estimate Error (95%)"], half)
+    assert (
+        original_columns(refine([ensembles["nu_peak"]], level=0.68)).colnames[-1].endswith("(68%)")
+    )
+    with pytest.raises(ValueError, match="need the ensemble for nu_peak"):
+        original_columns(refine([ensembles["nufnu_peak"]]))
