@@ -61,7 +61,8 @@ _DEPTH = np.array(
 )
 
 
-_EPOCH_BANDS = np.array([12.3, 13.9, 14.45, 15.05, 16, 17.95, 20])
+_EPOCH_BANDS = np.array([12.3, 13.95, 14.45, 15.05, 16, 17.95, 20])
+_ONE_EPOCH = np.array([0.1, 0.9, 0.6, 0.15, 0.4, 0.4, 0.5, 0.0])
 # Bands of the sampling, where their depth is tested, what a survey reaches there, and how much it
 # speaks against a pattern not to have a band in which surveys would have seen the source.
 _PROBE_BANDS = np.array([8.3, 9.1, 12.3, 13.95, 14.9, 16.5, 18.0, 20.0])
@@ -94,16 +95,17 @@ def _population(n, rng):
     z = np.where(fsrq, 0.20 - 0.28 * (nu - 12.25), -0.15 - 0.12 * (nu - 13))
     s["z"] = 10 ** _normal(rng, np.clip(z, -0.6, 0.25), np.where(fsrq, 0.20, 0.36), n, -1.7, 0.6)
     _draw_synchrotron(s, n, rng)
-    _draw_compton(s, n, rng)
 
     # Lobes relative to the core at 1.4 GHz, steep spectrum.
-    s["lobe"] = _normal(rng, -1.3, 0.5, n)
+    s["lobe"] = _normal(rng, -1.3, 0.6, n)
     s["lobe_slope"] = _normal(rng, 0.2, 0.12, n, -0.1, 0.5)
     # Disc and torus relative to the synchrotron peak; hardly any in a BL Lac.
-    disc = _normal(rng, -0.12 - 0.75 * np.clip(nu - 12.3, -0.5, 2), 0.33, n)
+    s["disc_dev"] = _normal(rng, 0, 0.33, n)
+    disc = s["disc_dev"] + (-0.06 - 0.7 * np.clip(nu - 12.3, -0.5, 2))
     s["disc"] = np.where(fsrq, disc, disc - 1.3 - 0.5 * rng.random(n))
-    s["disc_nu"] = _normal(rng, 15.5, 0.12, n) - np.log10(1 + s["z"])
-    s["torus"] = s["disc"] + _normal(rng, -0.35, 0.2, n)
+    s["disc_nu"] = _normal(rng, 15.42, 0.10, n) - np.log10(1 + s["z"])
+    s["torus"] = s["disc"] + _normal(rng, -0.3, 0.2, n)
+    _draw_compton(s, n, rng)
     s["host_mag"] = _normal(rng, -22.8, 0.6, n)  # M_R, Sbarufatti et al. 2005
     s["host_in_gaia"] = 10 ** _normal(rng, -0.7, 0.25, n, -2, 0)
     s["plate"] = 2.2 * rng.random(n) * np.clip(1 - s["z"] / 0.3, 0, 1)
@@ -121,9 +123,9 @@ def _draw_synchrotron(s, n, rng):
     s["b_lo"] = b * 10 ** _normal(rng, -0.03, 0.10, n)
     s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, 0.16, n)
     s["slope"] = _normal(rng, 0.56, 0.09, n, 0.25, 0.9)
-    s["slope_radio"] = _normal(rng, 0.92, 0.09, n, 0.65, 1.25)
+    s["slope_radio"] = _normal(rng, 0.92, 0.14, n, 0.5, 1.4)
     turnover = 11.25 + 0.25 * np.clip(nu - 12.2, 0, 2)
-    s["turnover"] = np.minimum(_normal(rng, turnover, 0.7, n, 9.5, 13), nu - 0.3)
+    s["turnover"] = np.minimum(_normal(rng, turnover, 0.75, n, 9.3, 13), nu - 0.3)
     s["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
 
 
@@ -132,7 +134,7 @@ def _draw_compton(s, n, rng):
     nu, fsrq = s["nu"], s["fsrq"]
     index = np.where(fsrq, 2.49 - 0.07 * (nu - 12.25), 2.24 - 0.115 * (nu - 12.75))
     index = _normal(rng, np.maximum(index, 1.78), np.where(fsrq, 0.15, 0.13), n, 1.4, 3.0)
-    s["ic_b_hi"] = 10 ** _normal(rng, np.where(fsrq, -1.0, -1.1 - 0.05 * (nu - 13)), 0.12, n)
+    s["ic_b_hi"] = 10 ** _normal(rng, np.where(fsrq, -0.83, -1.1 - 0.05 * (nu - 13)), 0.15, n)
     s["ic_b_lo"] = s["ic_b_hi"] * 10 ** _normal(rng, -0.05, 0.08, n)
     # The log-parabola has the index at the pivot of 1 GeV.
     s["ic_nu"] = np.clip(23.38 - (index - 2) / (2 * s["ic_b_hi"]), 20.8, 26.5)
@@ -152,7 +154,9 @@ def _draw_compton(s, n, rng):
     mean = np.mean(10 ** _compton(grid, column), axis=1) * 3 * _LN10
     s["ic_level"] = s["gamma_ratio"] - np.log10(mean)
     # The hard X-ray tail has the slope that leads down to the X-ray level.
-    tail = _normal(rng, -0.95 - 0.2 * (nu - 12.3), np.where(fsrq, 0.33, 0.42), n)
+    # It goes with the power of the disc, whose photons are scattered.
+    tail = -0.95 - 0.2 * (nu - 12.3) + np.where(fsrq, 0.55 * s["disc_dev"], 0)
+    tail = _normal(rng, tail, np.where(fsrq, 0.27, 0.42), n)
     d, drop = s["ic_nu"] - 17.7, np.maximum(s["ic_level"] - tail, 0.05)
     s["ic_b_lo"] = b = np.maximum(s["ic_b_lo"], 1.05 * drop / d**2)
     s["ic_slope"] = np.clip(2 * b * (d - np.sqrt(d**2 - drop / b)), 0.1, 1.2)
@@ -278,16 +282,21 @@ def _flux(x, sed, s, rng, gaia):
     p = _take(s, sed)
     n_epochs = 24
     # A band was seen at few epochs, close in time; a gamma-ray band is a mean of years.
-    start = rng.integers(0, n_epochs, (n, 8))[sed, np.searchsorted(_EPOCH_BANDS, x)]
-    epoch = (start + rng.geometric(0.25, len(x)) - 1) % n_epochs
+    band = np.searchsorted(_EPOCH_BANDS, x)
+    start = rng.integers(0, n_epochs, (n, 8))
+    start[:, 4] = start[:, 5]  # ultraviolet and X-ray telescopes of one satellite
+    other = rng.integers(0, n_epochs, len(x))
+    epoch = np.where(rng.random(len(x)) < _ONE_EPOCH[band], start[sed, band], other)
     # Inverse Compton flares go together with synchrotron flares, though not strictly.
     common = rng.standard_normal((n, n_epochs))
     own = rng.standard_normal((n, n_epochs))
     synch = common[sed, epoch]
     comp = (0.7 * common + 0.71 * own)[sed, epoch]
     d = x - p["nu"]
-    rise = 0.35 + 0.65 * _logistic((d + 1.0) / 0.5) + 0.35 * _logistic((d - 1.5) / 0.5)
-    amplitude = p["amplitude"] * np.where(x < 12.3, 0.45, rise)
+    rise = 0.4 + 0.6 * _logistic((d + 1.0) / 0.4) + 0.6 * _logistic((d - 0.7) / 0.4)
+    amplitude = p["amplitude"] * np.where(x < 12.3, 0.6, rise)
+    # Satellites are pointed at flares.
+    synch = synch + np.where((x > 16) & (x < 20), 0.4, 0)
     synchrotron = p["level"] + _synchrotron(x, p) + _swing(amplitude, synch)
     swing = np.where((x > 21) & (x < 26.2), 0.3, 0.9)
     swing = np.where(np.abs(x - 23.384) < 0.002, 0.9, swing)  # a month, not years
@@ -539,7 +548,8 @@ def _observe(s, pattern, sed, x, error, rng):
     n = len(s["nu"])
     keep = _thin(sed, x, rng, n)
     sed, x, error = sed[keep], x[keep], error[keep]
-    y = _flux(x, sed, s, rng, _is_gaia(x))
+    # The flux of 10-100 GeV is printed at the arithmetic middle of the band.
+    y = _flux(np.where(np.abs(x - 25.162) < 0.002, 24.85, x), sed, s, rng, _is_gaia(x))
     band = np.searchsorted(_PROBE_BANDS, x)
     # The only row of a band is that of a survey, more of them come from pointed observations.
     alone = np.bincount(sed * 9 + band, minlength=n * 9).reshape(n, 9) == 1
