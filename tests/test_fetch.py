@@ -410,3 +410,23 @@ def test_sed_command_wants_a_name_or_a_position(words, capsys):
     """Neither, half of one and both are refused."""
     assert main(["fetch", "sed", *words]) == 1
     assert "either the name of a source or both --ra and --dec" in capsys.readouterr().err
+
+
+def test_estimate_by_name(server, ensemble_dir, capsys):
+    """Fetching and estimating in one go gives one line, flagged as outside the training format."""
+    words = ["estimate", "--name", "BLZ J2158-3013", "--ensemble", str(ensemble_dir)]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("BLZ J2158-3013: log nu_peak = ")
+    assert "FOREIGN_FORMAT" in out
+    assert out.count("\n") == 1
+
+
+def test_estimate_by_name_that_is_unknown(server, ensemble_dir, capsys):
+    """An unknown name is one line on stderr and exit code 1; so is nothing to estimate."""
+    server.failures["/sesame/SNV"] = "unknown"
+    words = ["estimate", "--ensemble", str(ensemble_dir)]
+    assert main([*words, "--name", "Nobody"]) == 1
+    assert capsys.readouterr().err.startswith("blase: error: unknown name 'Nobody'")
+    assert main(words) == 1
+    assert "wanted SED files or --name" in capsys.readouterr().err
