@@ -1,5 +1,6 @@
 """The shapes every format is read into: the SED table, and many SEDs as plain arrays."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,13 @@ class Points(NamedTuple):
     duplicate: np.ndarray
 
 
+@cache
+def _unit(name):
+    from astropy.units import Unit
+
+    return Unit(name)
+
+
 def sed_table(
     frequency,
     nufnu,
@@ -110,8 +118,7 @@ def sed_table(
     >>> sed['nufnu'].unit
     Unit("erg / (s cm2)")
     """
-    from astropy.table import MaskedColumn, Table
-    from astropy.units import Unit
+    from astropy.table import Table
 
     m = len(frequency)
     values = {
@@ -121,27 +128,17 @@ def sed_table(
         "nufnu_lower": nufnu_lower,
         "mjd_start": mjd_start,
         "mjd_end": mjd_end,
-        "upper_limit": np.zeros(m, bool) if upper_limit is None else np.asarray(upper_limit, bool),
-        "catalog": np.full(m, "") if catalog is None else np.asarray(catalog, str),
-        "reference": np.full(m, "") if reference is None else np.asarray(reference, str),
+        "upper_limit": np.zeros(m, bool) if upper_limit is None else np.array(upper_limit, bool),
+        "catalog": np.full(m, "") if catalog is None else np.array(catalog, str),
+        "reference": np.full(m, "") if reference is None else np.array(reference, str),
     }
-    columns = []
-    for name, (unit, ucd, description) in _COLUMNS.items():
-        data = values[name]
-        mask = False
+    for name, (unit, _, _) in _COLUMNS.items():
         if unit is not None:
-            data = np.full(m, np.nan) if data is None else np.asarray(data, float)
-            mask = np.isnan(data)
-        columns.append(
-            MaskedColumn(
-                data,
-                name=name,
-                mask=mask,
-                unit=None if unit is None else Unit(unit),
-                description=description,
-                meta={"ucd": ucd},
-            )
-        )
+            data = values[name]
+            data = np.full(m, np.nan) if data is None else np.array(data, float)
+            values[name] = np.ma.MaskedArray(data, np.isnan(data))
+        else:
+            values[name] = np.ma.MaskedArray(values[name])
     defaults = {
         "ra": np.nan,
         "dec": np.nan,
@@ -149,4 +146,11 @@ def sed_table(
         "source_type": None,
         "source_number": None,
     }
-    return Table(columns, meta=defaults | (meta or {}), copy=False)
+    sed = Table(values, meta=defaults | (meta or {}), copy=False)
+    # Attributes afterwards: a table copies the columns it is given, and their attributes slowly.
+    for name, (unit, ucd, description) in _COLUMNS.items():
+        column = sed.columns[name]
+        column.unit = unit and _unit(unit)
+        column.description = description
+        column.meta = {"ucd": ucd}
+    return sed

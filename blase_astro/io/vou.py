@@ -48,15 +48,16 @@ _ONE_BLANK = re.compile(rb"(PCCS2 ?\d+ GHz|\S+)\s?(.*)", re.DOTALL)
 
 def _number(token):
     """The number a token stands for, NaN for stars, None if it is no number."""
+    try:
+        if b"_" not in token:  # Python takes 1_0 for a number
+            return float(token)
+    except ValueError:
+        pass
     match = _NUMBER.fullmatch(token)
     if match:
         mantissa, exponent, bare_exponent = match.groups()  # gfortran drops the E at 3 digits
         return float(mantissa + b"e" + (exponent or bare_exponent or b"0"))
-    if not token.strip(b"*"):
-        return np.nan
-    if token.lstrip(b"+-").lower() in (b"nan", b"inf", b"infinity"):
-        return float(token)
-    return None
+    return None if token.strip(b"*") else np.nan
 
 
 def _leading_numbers(tokens):
@@ -82,7 +83,7 @@ def parse_row(line):
     tokens = line.split(None, 6)
     try:
         numbers = [float(token) for token in tokens[:6]]
-        if b"_" in line:  # Python takes 1_0 for a number
+        if b"_" in line:  # perhaps in a number
             raise ValueError
     except ValueError:
         numbers = _leading_numbers(tokens[:6])
@@ -144,7 +145,7 @@ def parse_title(line):
         "ra": ra,
         "dec": dec,
         "redshift": redshift,
-        "source_type": int(kind) if re.fullmatch(rb"[-+]?\d{1,9}", kind) else None,
+        "source_type": int(kind) if kind.lstrip(b"-").isdigit() else None,
         "source_number": int(match[1]) if match[1].isdigit() else None,
     }
 
@@ -229,9 +230,10 @@ def inflate_gzip(data):
 def file_bytes(file):
     """Bytes of a path, gzip or not."""
     with open(file, "rb") as handle:
-        if os.fstat(handle.fileno()).st_size > MAX_BYTES:
-            raise ValueError(f"longer than {MAX_BYTES >> 20} MiB, no SED is")
-        data = handle.read(MAX_BYTES + 1)
+        size = os.fstat(handle.fileno()).st_size  # 0 for a pipe
+        data = handle.read(size or MAX_BYTES + 1) if size <= MAX_BYTES else b""
+    if max(size, len(data)) > MAX_BYTES:
+        raise ValueError(f"longer than {MAX_BYTES >> 20} MiB, no SED is")
     if data[:2] != b"\x1f\x8b":
         return data
     try:

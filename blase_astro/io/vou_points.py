@@ -115,11 +115,12 @@ def _scan(data):
         end = np.append(end, len(data))
     start = np.zeros_like(end)
     np.add(end[:-1], 1, out=start[1:])
-    rows = np.zeros(len(start), f"V{_WIDTH}")
     whole = np.searchsorted(start, len(data) - _WIDTH, side="right")
+    rows = np.zeros(len(start) - whole, f"V{_WIDTH}")  # the last lines may be too short
     if whole:  # a view of overlapping items, one from each byte on, from which lines are picked
         overlapping = np.ndarray(len(data) - _WIDTH + 1, rows.dtype, data, strides=(1,))
-        rows[:whole] = overlapping[start[:whole]]
+        picked = overlapping[start[:whole]]
+        rows = np.concatenate([picked, rows]) if len(rows) else picked
     return start, end, rows
 
 
@@ -142,14 +143,14 @@ def _read_other_lines(lines, contents, numbers, flag, duplicate):
         line = vou.plain_line(contents[file][start:end])
         if vou.is_decoration(line):
             continue
-        if (row := vou.parse_row(line)) is not None:
+        if (title := vou.parse_title(line)) is not None:
+            titles.append((i, file, title))
+        elif (row := vou.parse_row(line)) is not None:
             values, limit, text, gap = row
             found.append(i)
             numbers[:, i] = values[:4]
             flag[i] = -1 if limit is None else limit
             duplicate[i] = vou.split_text(text, gap)[0] == b"DEBL"
-        elif (title := vou.parse_title(line)) is not None:
-            titles.append((i, file, title))
         else:
             malformed.setdefault(file, []).append(i)
     return np.array(found, np.int64), titles, malformed
