@@ -292,6 +292,8 @@ def _chunk(points, edges, foreign=False):
 
 def _read_chunks(path, names, edges):
     """What a worker sends back: the SEDs, binned, and what it would have warned of."""
+    import astropy  # noqa: F401  (its import takes over the showing of warnings: before we do)
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         chunks = [_chunk(points, edges) for points in read_points(path, names, chunk=_CHUNK)]
@@ -686,6 +688,7 @@ def _keys(name):
 
 def _join_by_name(wanted, names):
     """SED of each row (-1: none) by file name, and which rows had several to choose from."""
+    whole = {name: [i] for i, name in enumerate(names)}
     found = {}
     for i, name in enumerate(names):
         for key in _keys(name):
@@ -693,8 +696,8 @@ def _join_by_name(wanted, names):
     sed = np.full(len(wanted), -1)
     ambiguous = np.zeros(len(wanted), bool)
     for row, name in enumerate(wanted):
-        candidates = found.get(name) or found.get(name.removesuffix(".txt"), [])
-        if name and candidates:
+        candidates = whole.get(name) or found.get(name) or found.get(name.removesuffix(".txt"))
+        if candidates:
             sed[row] = candidates[0]
             ambiguous[row] = len(candidates) > 1
     return sed, ambiguous

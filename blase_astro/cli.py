@@ -40,7 +40,7 @@ def _add_fetch(commands):
     )
     _add_services_options(sed)
     _add_output_options(sed)
-    sed.set_defaults(run=_run_fetch_sed)
+    sed.set_defaults(run=_run_fetch_sed, wrong_usage=sed.error)
 
     catalog = kinds.add_parser("catalog", help="a source catalog from VizieR, all rows and columns")
     catalog.add_argument(
@@ -76,7 +76,7 @@ def _run_fetch_sed(options):
     target = options.name
     given = options.ra is not None, options.dec is not None
     if bool(target) == any(given) or given[0] != given[1]:
-        raise ValueError("wanted either the name of a source or both --ra and --dec")
+        options.wrong_usage("wanted either the name of a source or both --ra and --dec")
     if any(given):
         from astropy.coordinates import SkyCoord
 
@@ -122,7 +122,7 @@ def _add_estimate(commands):
     _add_services_options(parser)
     _add_estimate_options(parser)
     _add_output_options(parser)
-    parser.set_defaults(run=_run_estimate)
+    parser.set_defaults(run=_run_estimate, wrong_usage=parser.error)
 
 
 def _add_annotate(commands):
@@ -239,7 +239,14 @@ def _say(options):
 @contextmanager
 def _warnings_said(options):
     """Warnings as lines on stderr."""
+    import os
     import warnings
+
+    # Importing astropy takes over the showing of warnings, so it has to come first; one SED file
+    # alone is faster without, and its warnings are readable in astropy's way too.
+    alone = options.output is None and len(getattr(options, "seds", ())) == 1
+    if not alone or os.path.isdir(options.seds[0]) or options.seds[0].endswith(".zip"):
+        import astropy  # noqa: F401
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if options.quiet else "default")
@@ -278,8 +285,6 @@ def _inputs(options):
     def of_bytes(name, file):
         return parse_points(file.read())._replace(name=[name])
 
-    if not options.seds and not options.name:
-        raise ValueError("nothing to estimate: wanted SED files or --name")
     if options.name:
         from .fetch import fetch_sed
 
@@ -301,6 +306,8 @@ def _estimate_settings(options):
 
 
 def _run_estimate(options):
+    if not options.seds and not options.name:
+        options.wrong_usage("nothing to estimate: wanted SED files or --name")
     with _warnings_said(options):
         return _estimate(options)
 
@@ -422,10 +429,9 @@ def main(args=None):
     """
     try:
         options = _parser().parse_args(args)
+        return options.run(options)
     except SystemExit as stop:  # argparse: 2 for wrong usage, 0 for --help and --version
         return stop.code
-    try:
-        return options.run(options)
     except (ValueError, OSError, ImportError) as error:
         print(f"blase: error: {error}", file=sys.stderr)
         return 1

@@ -48,8 +48,8 @@ def _random_ensemble(target, sizes=(53, 16, 2), n_bags=3, n_members=2, seed=0):
             for i, o in layers
         ),
         biases=tuple(np.zeros((n_bags, n_members, o), np.float32) for _, o in layers),
-        label_mean=np.full(n_bags, 14.0 if target == "nu_peak" else 0.5),
-        label_std=np.ones(n_bags),
+        label_mean=np.full((n_bags, n_members), 14.0 if target == "nu_peak" else 0.5),
+        label_std=np.ones((n_bags, n_members)),
         source_columns=columns,
         calibration=fit_calibration(
             label, columns["oob_mean"], columns["oob_std"], columns["n_bins"]

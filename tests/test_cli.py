@@ -1,0 +1,444 @@
+"""The command, as a user types it."""
+
+import errno
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from blase_astro.catalog import Flag
+from blase_astro.cli import main
+from blase_astro.io import sed_table
+
+FREQUENCY = [8.9e8, 1.4e9, 8.8e13, 4.9e14, 1.9e15, 2.4e17, 2.4e23]
+NUFNU = [2e-14, 5e-14, 3e-12, 4e-12, 4e-12, 1e-12, 5e-12]
+# The two usable points of PMN J1508-49 in the documentation of the older tool.
+TWO_POINTS = sed_table([4.85e9, 2.42e17], [5.5e-14, 2.2e-13], meta={"ra": 227.16, "dec": -49.88})
+
+
+def write_sed(path, ra=10.0, dec=5.0, n=7):
+    """An SED file of n points."""
+    sed = sed_table(FREQUENCY[:n], NUFNU[:n], meta={"ra": ra, "dec": dec})
+    sed.write(path, format="vou-sed", overwrite=True)
+    return path
+
+
+@pytest.fixture
+def sed(tmp_path):
+    """A good SED file."""
+    return write_sed(tmp_path / "sed.txt")
+
+
+@pytest.fixture
+def blase(ensemble_dir):
+    """The command with the small ensembles; numbers and paths become words."""
+
+    def run(command, *words):
+        extra = (
+            ["--ensemble", str(ensemble_dir)]
+            if command in ("estimate", "annotate", "match")
+            else []
+        )
+        return main([command, *map(str, words), *extra])
+
+    return run
+
+
+def test_one_sed_is_one_line(blase, sed, capsys):
+    """Both targets with intervals, class, points and bins, flags; nothing on stderr."""
+    assert blase("estimate", sed) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.count("\n") == 1
+    assert out.startswith("sed.txt: log nu_peak = ")
+    for part in ("log nuFnu_peak = -", "at 95 %", "7 points in 7 bins", "flags: none"):
+        assert part in out
+
+
+def test_level_bag_and_radius_count(blase, tmp_path, ensembles, capsys):
+    """Options work for one SED as for many."""
+    columns = ensembles["nu_peak"].source_columns
+    ra, dec = columns["ra"][8], columns["dec"][8]
+    sed = write_sed(tmp_path / "s", ra, dec + 0.001 * np.sign(-dec))
+    lines = []
+    for options in ([], ["--level", 0.5], ["--bag=-1"], ["--radius", "1arcsec"]):
+        assert blase("estimate", sed, *options) == 0
+        lines.append(capsys.readouterr().out)
+    assert len(set(lines)) == 4
+    assert f"in the training set (bag {columns['bag'][8]}, 3.6 arcsec)" in lines[0]
+    assert "at 50 %" in lines[1]
+    assert "training set" not in lines[3]
+
+
+def test_several_files(blase, tmp_path, capsys):
+    """As the shell expands a wildcard; the bad ones do not end the run."""
+    good = [write_sed(tmp_path / f"{i}.txt") for i in range(2)]
+    (tmp_path / "bad.txt").write_text("no SED at all\n")
+    assert blase("estimate", good[0], tmp_path / "bad.txt", good[1]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split(":")[0] for line in out.splitlines()] == ["0.txt", "bad.txt", "1.txt"]
+    assert "bad.txt: no estimate: " in out
+    assert "blase: 1 of 3 SEDs have no estimate" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"some text\n", "not an SED file"),
+        (b"\xff\xfe\0\0", "not an SED file"),
+        (b"   1  matched source   10.00000    5.00000  99\n", "no usable point"),
+        (b"\x1f\x8b\x08broken", "broken gzip"),
+    ],
+)
+def test_no_estimate_is_an_error(blase, tmp_path, capsys, content, reason):
+    """From no usable point no number, but the reason, and exit code 1."""
+    (tmp_path / "x").write_bytes(content)
+    assert blase("estimate", tmp_path / "x") == 1
+    out, _ = capsys.readouterr()
+    assert out.startswith("x: no estimate: ")
+    assert reason in out
+    assert "+/-" not in out
+
+
+def test_two_points_are_not_enough(blase, tmp_path, capsys):
+    """The example of the older tool's documentation: said, not guessed."""
+    TWO_POINTS.write(tmp_path / "PMNJ1508-49", format="vou-sed")
+    assert blase("estimate", tmp_path / "PMNJ1508-49") == 1
+    assert "no estimate: not enough to estimate from" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"),
+    [
+        (lambda text: text.replace("\n", "\r\n"), None),
+        (lambda text: text.replace("\n", "\r"), None),
+        (lambda text: text.rstrip(), None),
+        (lambda text: "\ufeff" + text, None),
+        (lambda text: text.replace("TBD", "Véron"), None),
+        (lambda text: text.replace("10.00000", "*" * 8), "NO_POSITION"),
+        (lambda text: text.replace("10.00000", "     NaN"), "NO_POSITION"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_odd_files_are_read(blase, sed, capsys, change, flag, encoding):
+    """Line ends, a truncated last line, a byte order mark, another encoding, no position."""
+    assert blase("estimate", sed) == 0
+    expected = capsys.readouterr().out
+    text = change(sed.read_text())
+    if "\ufeff" in text and encoding == "latin-1":
+        pytest.skip("a byte order mark is UTF-8")
+    sed.write_bytes(text.encode(encoding))
+    assert blase("estimate", sed) == 0
+    out = capsys.readouterr().out
+    assert out.split(";")[:2] == expected.split(";")[:2]
+    assert (flag or "flags: none") in out
+
+
+@pytest.mark.parametrize("ra", [77.358 + 360, 77.358 - 360])
+def test_ra_beyond_the_circle(blase, tmp_path, capsys, ensembles, ra):
+    """RA + 360 is the same place."""
+    columns = ensembles["nu_peak"].source_columns
+    i = int(np.argmin(np.abs(columns["dec"])))
+    sed = write_sed(
+        tmp_path / "s", columns["ra"][i] + np.sign(ra) * 360 * (abs(ra) > 360), columns["dec"][i]
+    )
+    assert blase("estimate", sed) == 0
+    assert "in the training set" in capsys.readouterr().out
+
+
+def test_standard_input_and_pipes(blase, sed, tmp_path, capsys, monkeypatch):
+    """`-` and a named pipe are read; garbage on them is an error."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sed.read_bytes())))
+    assert blase("estimate", "-") == 0
+    assert capsys.readouterr().out.startswith("-: log nu_peak = ")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"nothing")))
+    assert blase("estimate", "-") == 1
+    assert capsys.readouterr().err.startswith("blase: error: ")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cp", sed, pipe]):
+        assert blase("estimate", pipe) == 0
+    assert "log nu_peak = " in capsys.readouterr().out
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A zip with three SEDs, an empty file, and what comes along in zips."""
+    path = tmp_path / "seds.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for i in range(3):
+            file.write(write_sed(tmp_path / "one", ra=10.0 * i), f"SEDs/{i}, with comma.txt")
+        for name in ("__MACOSX/SEDs/._0", ".DS_Store", "README.md", "SEDs/inner.zip"):
+            file.writestr(name, "no SED")
+        file.writestr("SEDs/empty", "")
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["fits", "vot", "ecsv", "parquet", "csv", "fits.gz"])
+def test_a_zip_becomes_a_table(blase, archive, tmp_path, capsys, suffix):
+    """One sorted row an SED, in every format; what is odd is said and does not end the run."""
+    output = tmp_path / f"out.{suffix}"
+    assert blase("estimate", archive, "-o", output) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "blase: SEDs/empty: empty file" in err
+    assert "blase: 1 of 4 SEDs have no estimate" in err
+    table = Table.read(output)
+    names = [f"SEDs/{i}, with comma.txt" for i in range(3)]
+    assert [str(name) for name in table["name"]] == [*names, "SEDs/empty"]
+    assert np.isfinite(table["nu_peak"][:3]).all()
+    assert table["flags"][3] & Flag.READ_ERROR
+    if suffix in ("fits", "ecsv"):
+        assert table.meta["PILEVEL"] == 0.95
+        assert table.meta["BLASECMD"].startswith("blase ")
+
+
+def test_a_folder_with_odd_things(blase, tmp_path, capsys):
+    """Hidden files, a README, a dangling link, a sub-folder."""
+    folder = tmp_path / "seds"
+    (folder / "sub").mkdir(parents=True)
+    write_sed(folder / "sub" / "b")
+    write_sed(folder / "a")
+    (folder / ".DS_Store").write_bytes(b"\0\1")
+    (folder / "README").write_text("hello")
+    (folder / "link").symlink_to("nowhere")
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8")
+    assert blase("estimate", folder) == 0
+    out, err = capsys.readouterr()
+    assert [line.split(":")[0] for line in out.splitlines()] == ["a", "sub/b"]
+    assert "warning" in err
+    assert "photo.jpg" in err
+    assert blase("estimate", folder, "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_output_in_the_input_folder(blase, tmp_path, capsys):
+    """A second run does not read what the first one wrote."""
+    folder = tmp_path / "seds"
+    folder.mkdir()
+    write_sed(folder / "a")
+    for options in ([], ["--overwrite"]):
+        assert blase("estimate", folder, "-o", folder / "out.csv", *options) == 0
+        assert len(Table.read(folder / "out.csv")) == 1
+
+
+def test_existing_output_is_kept(blase, sed, tmp_path, capsys):
+    """Unless told to overwrite it, and refused before the work."""
+    output = tmp_path / "out.csv"
+    output.write_text("mine")
+    assert blase("estimate", sed, "-o", output) == 1
+    assert "exists already; give overwrite to replace it" in capsys.readouterr().err
+    assert output.read_text() == "mine"
+    assert blase("estimate", sed, "-o", output, "--overwrite") == 0
+    assert len(Table.read(output)) == 1
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("none/out.fits", "does not exist"),
+        (".", "is a folder"),
+        ("out.xyz", "no known suffix; wanted one of"),
+        ("/dev/full", "no known suffix"),
+    ],
+)
+def test_impossible_outputs(blase, sed, tmp_path, capsys, output, message):
+    """One line and exit code 1."""
+    (tmp_path / "folder.fits").mkdir()
+    assert (
+        blase("estimate", sed, "-o", tmp_path / (output if output != "." else "folder.fits")) == 1
+    )
+    err = capsys.readouterr().err
+    assert err.startswith("blase: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_full_disk(blase, sed, tmp_path, capsys, monkeypatch):
+    """One line, and no half file."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("blase_astro.io.append._write_fits", full)
+    assert blase("estimate", sed, "-o", tmp_path / "out.fits") == 1
+    assert "out.fits could not be written: No space left on device" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["sed.txt"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["estimate"],
+        ["estimate", "x", "--level", "1.5"],
+        ["estimate", "x", "--level", "nan"],
+        ["estimate", "x", "--radius", "-5"],
+        ["estimate", "x", "--radius", "5 parsec"],
+        ["estimate", "x", "--jobs", "0"],
+        ["estimate", "x", "--bag", "two"],
+        ["annotate", "catalog.fits"],
+        ["match", "catalog.fits"],
+        ["guess"],
+        [],
+    ],
+)
+def test_wrong_usage(words, capsys):
+    """Exit code 2 and a usage line, before anything is read."""
+    assert main(words) == 2
+    assert "usage: blase" in capsys.readouterr().err
+
+
+def test_help_and_version(capsys):
+    """Exit code 0, on stdout."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("blase_astro ")
+    for command in ("estimate", "annotate", "match"):
+        assert main([command, "--help"]) == 0
+        assert "--overwrite" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["estimate", "none.txt"], "none.txt"),
+        (["estimate", "x", "--bag", "7"], "bag must be -1 (all members) or 0 to 2; got 7"),
+        (
+            ["annotate", "none.fits", "x", "-o", "out.fits"],
+            "none.fits is no file; wanted a catalog",
+        ),
+        (["match", "none.fits", "-o", "out.fits"], "none.fits is no file; wanted a catalog"),
+    ],
+)
+def test_errors_are_one_line(blase, tmp_path, monkeypatch, capsys, words, message):
+    """A wrong path or bag: what is wrong, exit code 1."""
+    monkeypatch.chdir(tmp_path)
+    write_sed(tmp_path / "x")
+    assert blase(*words) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("blase: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_missing_ensemble(tmp_path, sed, capsys):
+    """The folder is named."""
+    assert main(["estimate", str(sed), "--ensemble", str(tmp_path)]) == 1
+    assert "holds no ensemble" in capsys.readouterr().err
+
+
+def test_annotate(blase, archive, tmp_path, capsys):
+    """The catalog with columns appended; what was found is said on stderr."""
+    Table({"id": [1, 2], "RA": [20.0, 99.0], "DEC": [5.0, 5.0]}).write(tmp_path / "c.fits")
+    output = tmp_path / "out.fits"
+    assert blase("annotate", tmp_path / "c.fits", archive, "-o", output) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "blase: positions: RA and DEC (icrs), missing in 0 of 2 rows" in err
+    assert "blase: SEDs: 4, of which 1 belong to a row; rows: 2, of which 1 have an SED" in err
+    assert "blase: 1 of 2 rows estimated; flags: NO_SED 1" in err
+    table = Table.read(output)
+    assert table.colnames[:4] == ["id", "RA", "DEC", "nu_peak"]
+    assert np.isfinite(np.ma.filled(table["nu_peak"], np.nan)).tolist() == [True, False]
+    again = ["annotate", output, archive, "-o", tmp_path / "two.fits", "-q"]
+    assert blase(*again) == 1
+    assert "already has the column(s) nu_peak" in capsys.readouterr().err
+    assert blase(*again, "--prefix", "b_") == 0
+    assert blase(*again, "--overwrite-columns", "--overwrite") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_annotate_by_name_and_in_place(blase, archive, tmp_path):
+    """A column of file names; the output may be the catalog itself."""
+    catalog = tmp_path / "c.csv"
+    Table({"sed": ["1, with comma.txt", "none"]}).write(catalog)
+    words = ["annotate", catalog, archive, "-o", catalog, "--sed-column", "sed"]
+    assert blase(*words) == 1
+    assert blase(*words, "--overwrite") == 0
+    assert np.isfinite(np.ma.filled(Table.read(catalog)["nu_peak"], np.nan)).tolist() == [
+        True,
+        False,
+    ]
+
+
+def test_annotate_nothing(blase, archive, tmp_path, capsys):
+    """No row with an estimate: written, but exit code 1."""
+    Table({"RA": [99.0], "DEC": [5.0]}).write(tmp_path / "c.fits")
+    assert blase("annotate", tmp_path / "c.fits", archive, "-o", tmp_path / "out.fits") == 1
+    assert "0 of 1 rows estimated" in capsys.readouterr().err
+
+
+def test_match(blase, ensembles, tmp_path, capsys):
+    """Named columns, other frames, a radius with its unit."""
+    columns = ensembles["nu_peak"].source_columns
+    catalog = Table({"x": columns["ra"][:3], "y": columns["dec"][:3]})
+    catalog.write(tmp_path / "c.ecsv")
+    words = ["match", tmp_path / "c.ecsv", "-o", tmp_path / "m.vot", "--radius", "0.1arcmin"]
+    assert blase(*words) == 1
+    assert "no position columns found among x, y" in capsys.readouterr().err
+    assert blase(*words, "--ra", "x", "--dec", "y") == 0
+    assert "blase: rows: 3, of which 3 are in the training set" in capsys.readouterr().err
+    assert Table.read(tmp_path / "m.vot")["bag"].tolist() == columns["bag"][:3].tolist()
+
+
+def test_an_interrupt_leaves_nothing(blase, archive, tmp_path, monkeypatch, capsys):
+    """Ctrl-C: exit code 130, one line, no half file."""
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("blase_astro.io.append._write_votable", stop)
+    assert blase("estimate", archive, "-o", tmp_path / "out.vot", "-q") == 130
+    assert capsys.readouterr().err == "blase: interrupted\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "seds.zip"]
+
+
+def test_a_progress_bar_on_a_terminal(blase, archive, monkeypatch, capsys):
+    """Only there; it ends with a full bar."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert blase("estimate", archive) == 0
+    assert "[" + "#" * 40 + "] 4/4\n" in capsys.readouterr().err
+
+
+def test_start_up_imports_little(sed, ensemble_dir):
+    """A fresh interpreter estimates one SED without astropy, scipy and all heavy packages."""
+    code = (
+        "import sys; from blase_astro.cli import main; code = main(sys.argv[1:]); "
+        "names = {name.split('.')[0] for name in sys.modules}; "
+        "print(sorted(names & {'astropy', 'scipy', 'torch', 'matplotlib', 'pandas', 'sklearn', "
+        "'pytorch_lightning', 'astroquery', 'pyarrow'})); sys.exit(code)"
+    )
+    words = ["estimate", str(sed), "--ensemble", str(ensemble_dir)]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1] == "[]"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_real_interrupt(tmp_path, ensemble_dir):
+    """SIGINT in the middle of many SEDs, with several processes."""
+    text = write_sed(tmp_path / "one").read_bytes()
+    with zipfile.ZipFile(tmp_path / "s.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        for i in range(6000):
+            file.writestr(f"{i:05d}", text)
+    words = ["estimate", "s.zip", "-o", "out.csv", "--jobs", "2", "--ensemble", str(ensemble_dir)]
+    code = "import sys; from blase_astro.cli import main; sys.exit(main(sys.argv[1:]))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=60)[1]
+    if process.returncode == 0:
+        pytest.skip("it was done before the interrupt")
+    assert process.returncode in (130, -signal.SIGINT)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "s.zip"]
+    if process.returncode == 130:
+        assert err == "blase: interrupted\n"
