@@ -200,6 +200,29 @@ def test_ned_error_answer_is_a_valueerror():
         read_ned(DATA / "ned_nothing.xml")
 
 
+def test_votable_status_is_repeated():
+    """A status of ERROR, the standard's way, becomes the message; so does an empty answer."""
+    text = (DATA / "ned_nothing.xml").read_text()
+    status = '<INFO name="QUERY_STATUS" value="ERROR">Service is closed</INFO>'
+    text = text.replace('<PARAM name="Error" value=" No object found."/>', status)
+    with pytest.raises(ValueError, match="VizieR answered: Service is closed"):
+        read_vizier(text.encode())
+    with pytest.raises(ValueError, match=r"VizieR answered: nothing \(no table\)"):
+        read_vizier(text.replace(status, "").encode())
+
+
+def test_numbers_as_text():
+    """Tables that hold numbers as text or bytes, as older clients return them, work alike."""
+    new = Table.read(DATA / "ned_photometry.xml", format="votable", use_names_over_ids=True)
+    flux = np.ma.asarray(new["Flux Density"])
+    new["Flux Density"] = [
+        b"" if m else str(x).encode() for x, m in zip(flux, flux.mask, strict=True)
+    ]
+    assert_allclose(
+        ned_sed(new)["nufnu"].filled(-1), read_ned(DATA / "ned_photometry.xml")["nufnu"].filled(-1)
+    )
+
+
 def test_foreign_tables_are_refused():
     """A VOTable of another kind is named by the column it lacks."""
     with pytest.raises(ValueError, match="column 'Frequency' is missing"):
