@@ -71,7 +71,7 @@ class Ensemble:
         Of each layer, shapes (bag, member, n_in, n_out) and (bag, member, n_out), with the scaling
         of the inputs and the batch normalisation folded in. The inputs are the bins (0 where
         empty), their mask, and the level where it is subtracted.
-    label_mean, label_std : ndarray of float64, shape (bag,)
+    label_mean, label_std : ndarray of float64, shape (bag, member)
         Scaling of the label.
     source_columns : dict of ndarray, shape (n_sources,) each
         The real training sources: ``name``, ``ra``, ``dec`` (deg), ``bag``, ``label``, ``n_bins``
@@ -431,8 +431,8 @@ class Ensemble:
             x = np.matmul(x, weight[bags])
             x += bias[bags][:, :, None]
         x = x.astype(float)
-        scale = self.label_std[bags][:, None, None]
-        mean = x[..., 0] * scale + self.label_mean[bags][:, None, None]
+        scale = self.label_std[bags][..., None]
+        mean = x[..., 0] * scale + self.label_mean[bags][..., None]
         if self.subtract_level and self.target == "nufnu_peak":
             mean += base
         variance = (np.logaddexp(0, x[..., 1]) + MIN_VARIANCE) * scale**2

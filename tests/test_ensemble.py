@@ -1,5 +1,7 @@
 """The ensemble: files, cross-match, prediction."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -16,7 +18,7 @@ def make_ensemble(target="nu_peak", subtract_level=True, n_bags=3, n_members=2, 
     rng = np.random.default_rng(seed)
     sizes = (52 + subtract_level, 7, 5, 2)
     weights, biases = [], []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for n_in, n_out in pairwise(sizes):
         weights.append(rng.normal(0, n_in**-0.5, (n_bags, n_members, n_in, n_out)))
         biases.append(rng.normal(0, 1, (n_bags, n_members, n_out)))
     n = 200
@@ -36,8 +38,8 @@ def make_ensemble(target="nu_peak", subtract_level=True, n_bags=3, n_members=2, 
         subtract_level=subtract_level,
         weights=tuple(w.astype(np.float32) for w in weights),
         biases=tuple(b.astype(np.float32) for b in biases),
-        label_mean=np.linspace(13, 14, n_bags),
-        label_std=np.linspace(1, 1.5, n_bags),
+        label_mean=np.linspace(13, 14, n_bags * n_members).reshape(n_bags, n_members),
+        label_std=np.linspace(1, 1.5, n_bags * n_members).reshape(n_bags, n_members),
         source_columns=columns,
         meta={"seed": seed},
     )
@@ -64,9 +66,9 @@ def reference(ensemble, sed, members):
         h = np.concatenate(x)
         for i, (w, c) in enumerate(zip(ensemble.weights, ensemble.biases, strict=True)):
             h = (np.maximum(h, 0) if i else h) @ w[b, m].astype(float) + c[b, m]
-        scale = ensemble.label_std[b]
+        scale = ensemble.label_std[b, m]
         shift = base if ensemble.subtract_level and ensemble.target == "nufnu_peak" else 0
-        means.append(h[0] * scale + ensemble.label_mean[b] + shift)
+        means.append(h[0] * scale + ensemble.label_mean[b, m] + shift)
         variances.append((np.log1p(np.exp(h[1])) + MIN_VARIANCE) * scale**2)
     return np.mean(means), np.sqrt(np.mean(variances) + np.var(means))
 
@@ -142,7 +144,7 @@ def test_load_refuses_what_is_no_ensemble(tmp_path):
         Ensemble.load(tmp_path, target="x")
     path = tmp_path / "nu_peak.npz"
     path.write_bytes(b"hello")
-    with pytest.raises(ValueError, match="wanted an ensemble saved by blase_astro|damaged"):
+    with pytest.raises(ValueError, match=r"wanted an ensemble saved by blase_astro|damaged"):
         Ensemble.load(path)
     np.savez(path, a=np.zeros(3))
     with pytest.raises(ValueError, match="wanted an ensemble saved by blase_astro"):
@@ -167,7 +169,7 @@ def test_load_refuses_truncated_files(tmp_path, cut):
     make_ensemble().save(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * cut)])
-    with pytest.raises(ValueError, match="nu_peak.npz"):
+    with pytest.raises(ValueError, match=r"nu_peak\.npz"):
         Ensemble.load(path)
 
 
