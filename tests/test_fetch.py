@@ -407,8 +407,8 @@ def test_sed_command_warns_and_fails_in_one_line(server, capsys):
 
 @pytest.mark.parametrize("words", [[], ["--ra", "1"], ["Mrk 421", "--ra", "1", "--dec", "2"]])
 def test_sed_command_wants_a_name_or_a_position(words, capsys):
-    """Neither, half of one and both are refused."""
-    assert main(["fetch", "sed", *words]) == 1
+    """Neither, half of one and both are wrong usage."""
+    assert main(["fetch", "sed", *words]) == 2
     assert "either the name of a source or both --ra and --dec" in capsys.readouterr().err
 
 
@@ -423,10 +423,10 @@ def test_estimate_by_name(server, ensemble_dir, capsys):
 
 
 def test_estimate_by_name_that_is_unknown(server, ensemble_dir, capsys):
-    """An unknown name is one line on stderr and exit code 1; so is nothing to estimate."""
+    """An unknown name is one line on stderr and exit code 1; nothing at all is wrong usage."""
     server.failures["/sesame/SNV"] = "unknown"
     words = ["estimate", "--ensemble", str(ensemble_dir)]
     assert main([*words, "--name", "Nobody"]) == 1
     assert capsys.readouterr().err.startswith("blase: error: unknown name 'Nobody'")
-    assert main(words) == 1
+    assert main(words) == 2
     assert "wanted SED files or --name" in capsys.readouterr().err
