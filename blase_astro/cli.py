@@ -410,8 +410,325 @@ def _run_match(options):
     return 0
 
 
+def _add_evaluate(commands):
+    parser = commands.add_parser(
+        "evaluate", help="how good estimates are: scores, figures and a page with both"
+    )
+    parser.add_argument(
+        "what",
+        nargs="?",
+        help="folder of an ensemble, scored out of bag (default: the package's); "
+        "with --truth a table of estimates",
+    )
+    parser.add_argument("--truth", metavar="LABELS", help="table with the known values")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder for the report")
+    parser.add_argument(
+        "--seds",
+        metavar="ARCHIVE",
+        help="SEDs that the ensemble was trained on, for a figure of what its members gain",
+    )
+    parser.add_argument(
+        "--target",
+        choices=["nu_peak", "nufnu_peak"],
+        help="what the columns of --estimate and --label are (default: nu_peak)",
+    )
+    parser.add_argument(
+        "--estimate",
+        nargs=3,
+        metavar=("COL", "LO", "HI"),
+        help="columns with an estimate and its interval (default: those blase writes)",
+    )
+    parser.add_argument("--label", metavar="COL", help="column with the known value")
+    parser.add_argument(
+        "--radius", type=_radius, default=5.0, help="largest separation (default: 5arcsec)"
+    )
+    parser.add_argument(
+        "--level",
+        type=_level,
+        help="probability of the intervals (default: what the table says, else 0.95)",
+    )
+    _add_output_options(parser)
+    parser.set_defaults(run=_run_evaluate)
+
+
+def _run_evaluate(options):
+    from .report import score, score_text, write_report
+
+    with _warnings_said(options):
+        tables, settings = _compared(options) if options.truth else _out_of_bag(options)
+        if options.output is None:
+            scores = [score(table) for table in tables]
+        else:
+            settings |= {"command": _command(), "overwrite": options.overwrite}
+            scores = write_report(options.output, tables, **settings)
+    print("\n\n".join(score_text(table) for table in scores))
+    return 0
+
+
+def _out_of_bag(options):
+    """Training sources beside their out-of-bag estimates, and what the report shows besides."""
+    from .refine import load_ensembles
+    from .report import member_means, out_of_bag_tables
+
+    if options.estimate or options.label or options.target:
+        raise ValueError("--estimate, --label and --target need --truth")
+    ensembles = load_ensembles(options.what)
+    settings = {"title": "Out-of-bag evaluation", "ensemble": ensembles}
+    if options.seds:
+        settings["members"] = {e.target: member_means(e, options.seds) for e in ensembles}
+    return out_of_bag_tables(ensembles, options.level or 0.95), settings
+
+
+def _compared(options):
+    """Estimates beside known values: both targets where their columns are there."""
+    from .io.append import read_catalog
+    from .report import compare
+
+    if options.what is None or options.seds:
+        raise ValueError("--truth goes with a table of estimates, not with an ensemble or --seds")
+    estimates, labels = read_catalog(options.what), read_catalog(options.truth)
+    named = options.target or options.estimate or options.label
+    tables, settings = [], {"level": options.level, "radius": options.radius}
+    for target in ("nu_peak", "nufnu_peak"):
+        if named and target != (options.target or "nu_peak"):
+            continue
+        try:
+            tables.append(
+                compare(
+                    estimates,
+                    labels,
+                    target=target,
+                    columns=options.estimate,
+                    label=options.label,
+                    **settings,
+                )
+            )
+        except ValueError:
+            if named or target == "nu_peak":
+                raise
+    _say(options)(
+        f"{len(tables[0])} of {len(estimates)} estimates have one of {len(labels)} known values"
+    )
+    return tables, {"title": f"{options.what} against {options.truth}"}
+
+
+def _add_refine(commands):
+    parser = commands.add_parser(
+        "refine", help="training labels that disagree with their out-of-bag estimates"
+    )
+    parser.add_argument(
+        "ensemble", nargs="?", help="folder of an ensemble (default: the package's)"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        help="table to write: .fits .vot .ecsv .parquet; .csv has the columns of the original",
+    )
+    parser.add_argument(
+        "--level", type=_level, default=0.95, help="probability of the intervals (default: 0.95)"
+    )
+    parser.add_argument(
+        "--false-discovery",
+        type=_level,
+        default=0.1,
+        metavar="SHARE",
+        help="share of right labels among those called suspicious (default: 0.1)",
+    )
+    _add_output_options(parser)
+    parser.set_defaults(run=_run_refine)
+
+
+def _run_refine(options):
+    from .io.append import check_output, file_format, write_table
+    from .refine import original_columns, refine
+
+    check_output(options.output, overwrite=options.overwrite)
+    refined = refine(options.ensemble, level=options.level, false_discovery=options.false_discovery)
+    suspicious = int((refined["suspicious"] > 0).sum())
+    refined.meta["HISTORY"] = _command()
+    if file_format(options.output) == "ascii.csv":
+        refined = original_columns(refined)
+    write_table(refined, options.output, overwrite=options.overwrite)
+    _say(options)(
+        f"{suspicious} of {len(refined)} sources have a suspicious label; they come first"
+    )
+    return 0
+
+
+def _add_plot(commands):
+    parser = commands.add_parser("plot", help="draw SEDs with their bins and estimated peaks")
+    parser.add_argument("seds", nargs="+", help="SED files, folders or zip archives of them")
+    parser.add_argument(
+        "-o", "--output", required=True, help=".pdf (one page an SED), .png or .svg (one SED)"
+    )
+    parser.add_argument(
+        "--contact-sheet", action="store_true", help="twelve small SEDs on each page"
+    )
+    parser.add_argument("--no-estimate", action="store_true", help="the SEDs alone")
+    _add_ensemble_options(parser)
+    parser.add_argument(
+        "--level", type=_level, default=0.95, help="probability of the intervals (default: 0.95)"
+    )
+    _add_output_options(parser)
+    parser.set_defaults(run=_run_plot)
+
+
+def _run_plot(options):
+    from .refine import load_ensembles
+    from .report import sed_panels, write_sheet
+
+    with _warnings_said(options):
+        ensembles = [] if options.no_estimate else load_ensembles(options.ensemble)
+        panels = sed_panels(
+            options.seds,
+            ensembles,
+            level=options.level,
+            radius=options.radius,
+            progress=_progress(options),
+        )
+        per_page = 12 if options.contact_sheet else 1
+        n = write_sheet(panels, options.output, per_page=per_page, overwrite=options.overwrite)
+    _say(options)(f"{n} SED{'s' if n != 1 else ''} drawn")
+    return 0
+
+
+def _add_train(commands):
+    parser = commands.add_parser(
+        "train", help="train an ensemble on an archive of SEDs whose peaks are known"
+    )
+    parser.add_argument("archive", help="folder or zip of SED files")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", required=True, help="folder for the ensemble and its logs"
+    )
+    labels = parser.add_argument_group("labels (default: those in the file names)")
+    labels.add_argument("--labels", metavar="CATALOG", help="catalog with the peaks, any format")
+    labels.add_argument("--nu-column", metavar="COL", help="its column of peak frequencies")
+    labels.add_argument("--nufnu-column", metavar="COL", help="its column of peak fluxes")
+    labels.add_argument(
+        "--radius", type=_radius, default=5.0, help="how far an SED may lie from its row (5arcsec)"
+    )
+    recipe = parser.add_argument_group("recipe")
+    recipe.add_argument(
+        "--preset", choices=["default", "seed"], default="default", help="seed: the original recipe"
+    )
+    for name, text in (
+        ("bags", "number of bags"),
+        ("members", "members of each bag"),
+        ("epochs", "length of the training"),
+        ("seed", "seed of everything random"),
+        ("simulated", "number of simulated SEDs beside the real ones"),
+    ):
+        recipe.add_argument(f"--{name}", type=_count, metavar="N", help=text)
+    run = parser.add_argument_group("running")
+    run.add_argument("--resume", action="store_true", help="go on with an interrupted training")
+    run.add_argument("--overwrite", action="store_true", help="replace an existing ensemble")
+    run.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
+    run.add_argument("--device", default="cpu", help="cpu (default), gpu or auto")
+    run.add_argument("--devices", type=_count, default=1, help="how many of them (default: 1)")
+    run.add_argument("--strategy", default="auto", help="of pytorch_lightning.Trainer")
+    run.add_argument("--precision", default="32-true", help="of pytorch_lightning.Trainer")
+    parser.set_defaults(run=_run_train)
+
+
+def _count(text):
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"wanted a whole number from 0, got {text}")
+    return number
+
+
+def _run_train(options):
+    from pathlib import Path
+
+    from .dataset import read_training_set
+    from .ensemble import TARGETS
+
+    output = Path(options.output)
+    existing = [output / f"{target}.npz" for target in TARGETS]
+    existing = [path for path in existing if path.exists()]
+    if existing and not (options.overwrite or options.resume):
+        raise FileExistsError(f"{existing[0]} exists; --overwrite replaces it")
+    labels = None
+    if options.labels is not None:
+        from astropy.table import Table
+
+        labels = Table.read(options.labels)
+    config = _train_config(options)
+    say = _say(options)
+    with _warnings_said(options):
+        table = read_training_set(
+            options.archive,
+            labels,
+            bins=config.bins,
+            nu_column=options.nu_column,
+            nufnu_column=options.nufnu_column,
+            radius=options.radius,
+            report=say,
+        )
+    say(f"{len(table)} sources to train on")
+    from .train import train_ensemble
+
+    trained = train_ensemble(
+        table,
+        config,
+        output=output,
+        resume=options.resume,
+        progress=not options.quiet and sys.stderr.isatty(),
+        accelerator=options.device,
+        devices=options.devices,
+        strategy=options.strategy,
+        precision=options.precision,
+    )
+    for ensemble in trained.values():
+        print(_training_line(ensemble))
+    return 0
+
+
+def _train_config(options):
+    """The preset, with what the command line says differently."""
+    from dataclasses import replace
+
+    from .train import PRESETS
+
+    names = {"bags": "n_bags", "members": "n_members"}
+    given = {
+        names.get(name, name): getattr(options, name)
+        for name in ("bags", "members", "epochs", "seed", "simulated")
+        if getattr(options, name) is not None
+    }
+    return replace(PRESETS[options.preset], **given)
+
+
+def _training_line(ensemble):
+    """Out-of-bag scores of a trained ensemble, calibrated without the bag that is judged."""
+    import numpy as np
+
+    from .calibration import calibrate_out_of_bag
+
+    label, mean, std, n_bins, bag = (
+        ensemble.source_columns[name] for name in ("label", "oob_mean", "oob_std", "n_bins", "bag")
+    )
+    inside = np.zeros(len(label), bool)
+    for rows, calibration in calibrate_out_of_bag(bag, label, mean, std, n_bins):
+        lo, hi = calibration.interval(mean[rows], std[rows], n_bins[rows])
+        inside[rows] = (lo <= label[rows]) & (label[rows] <= hi)
+    return (
+        f"{ensemble.target}: {len(label)} sources, out of bag: median error "
+        f"{np.median(np.abs(label - mean)):.3f} dex, 95-percent intervals hold {inside.mean():.1%}"
+    )
+
+
 # One line a subcommand, in the order of `blase --help`.
-_COMMANDS = [_add_estimate, _add_annotate, _add_match, _add_fetch]
+_COMMANDS = [
+    _add_estimate,
+    _add_annotate,
+    _add_match,
+    _add_fetch,
+    _add_evaluate,
+    _add_refine,
+    _add_plot,
+]
 
 
 def main(args=None):

@@ -1,6 +1,7 @@
 """Training: every member of every bag at once, stacked in one LightningModule."""
 
 import hashlib
+import json
 import platform
 import warnings
 from dataclasses import asdict, dataclass, replace
@@ -501,6 +502,8 @@ def train_ensemble(table, config=None, *, output=None, resume=False, progress=Tr
     bag = split_bags(
         np.asarray(table["ra"]), np.asarray(table["dec"]), config.n_bags, seed=config.seed
     )
+    if output is not None:
+        _keep_config(Path(output) / "logs", config, resume)
     ensembles = {}
     simulated = _simulated(table, bag, config) if config.simulated else None
     for i, target in enumerate(TARGETS):
@@ -518,6 +521,21 @@ def train_ensemble(table, config=None, *, output=None, resume=False, progress=Tr
         if output is not None:
             ensembles[target].save(Path(output) / f"{target}.npz")
     return ensembles
+
+
+def _keep_config(folder, config, resume):
+    """Write the recipe beside the logs; a resumed run must have the same."""
+    path = folder / "config.json"
+    text = json.dumps(asdict(config), indent=1)
+    if resume and path.is_file() and path.read_text() != text:
+        old, new = json.loads(path.read_text()), json.loads(text)
+        changed = [f"{k}: was {old.get(k)}, now {v}" for k, v in new.items() if old.get(k) != v]
+        raise ValueError(f"{path}: cannot resume with another recipe ({'; '.join(changed)})")
+    if not resume:
+        for checkpoint in folder.glob("*/last.ckpt"):  # of an earlier run
+            checkpoint.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def _labels(table):
@@ -584,6 +602,8 @@ def _fit(pool, target, config, output, resume, progress, options):
             **({"accelerator": "cpu"} | options),
         )
         fit.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    if fit.interrupted:
+        raise KeyboardInterrupt
     return module
 
 
