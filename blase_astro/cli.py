@@ -724,6 +724,7 @@ _COMMANDS = [
     _add_estimate,
     _add_annotate,
     _add_match,
+    _add_train,
     _add_fetch,
     _add_evaluate,
     _add_refine,
