@@ -51,7 +51,7 @@ _LAT = (
 
 # What deep enough surveys and monitoring reach: log frequency, log nuFnu.
 _DEPTH_NU = np.array(
-    [7.0, 7.87, 8.56, 9.14, 9.16, 9.7, 10.3, 11.0, 11.7, 12.3, 13.0, 13.13, 13.4, 13.81, 14.2]
+    [7.0, 7.87, 8.56, 9.12, 9.14, 9.7, 10.3, 11.0, 11.7, 12.3, 13.0, 13.13, 13.4, 13.81, 14.2]
     + [14.65, 15.0, 15.4, 16.7, 17.4, 18.0, 18.3, 18.7, 19.7, 25.4, 26.5, 28.0]
 )
 _DEPTH = np.array(
@@ -65,10 +65,10 @@ _EPOCH_BANDS = np.array([12.3, 13.95, 14.45, 15.05, 16, 17.95, 20])
 _ONE_EPOCH = np.array([0.1, 0.9, 0.6, 0.15, 0.4, 0.4, 0.5, 0.0])
 # Bands of the sampling, where their depth is tested, what a survey reaches there, and how much it
 # speaks against a pattern not to have a band in which surveys would have seen the source.
-_PROBE_BANDS = np.array([8.3, 9.1, 12.3, 13.95, 14.9, 16.5, 18.0, 20.0])
-_PROBES = np.array([7.9, 8.6, 9.146, 13.6, 14.65, 15.1, 17.38, 18.8, 26.2])
-_PROBE_SURVEY = np.array([-15.5, -15.2, -16.4, -12.6, -13.4, -13.2, -12.8, -11.3, -12.4])
-_PROBE_MISSED = np.array([0.1, 0.1, 0.3, 0.5, 0.3, 0.3, 1.5, 0.2, 0.2])
+_PROBE_BANDS = np.array([8.3, 9.1, 12.3, 13.95, 14.7, 14.9, 16.5, 18.0, 20.0])
+_PROBES = np.array([7.9, 8.6, 9.146, 13.6, 14.65, 14.74, 15.1, 17.38, 18.8, 26.2])
+_PROBE_SURVEY = np.array([-15.5, -15.2, -16.4, -12.6, -13.4, -12.4, -13.2, -12.8, -11.3, -12.4])
+_PROBE_MISSED = np.array([0.1, 0.1, 0.3, 0.5, 0.3, 0.8, 0.3, 1.5, 0.2, 0.2])
 
 
 def _normal(rng, mean, scatter, n, lo=-np.inf, hi=np.inf):
@@ -97,18 +97,18 @@ def _population(n, rng):
     _draw_synchrotron(s, n, rng)
 
     # Lobes relative to the core at 1.4 GHz, steep spectrum.
-    s["lobe"] = _normal(rng, -1.3, 0.6, n)
+    s["lobe"] = _normal(rng, -1.5, 0.6, n)
     s["lobe_slope"] = _normal(rng, 0.2, 0.12, n, -0.1, 0.5)
     # Disc and torus relative to the synchrotron peak; hardly any in a BL Lac.
     s["disc_dev"] = _normal(rng, 0, 0.33, n)
     disc = s["disc_dev"] + (-0.06 - 0.7 * np.clip(nu - 12.3, -0.5, 2))
     s["disc"] = np.where(fsrq, disc, disc - 1.3 - 0.5 * rng.random(n))
     s["disc_nu"] = _normal(rng, 15.42, 0.10, n) - np.log10(1 + s["z"])
-    s["torus"] = s["disc"] + _normal(rng, -0.3, 0.2, n)
+    s["torus"] = s["disc"] + _normal(rng, -0.22, 0.2, n)
     _draw_compton(s, n, rng)
     s["host_mag"] = _normal(rng, -22.8, 0.6, n)  # M_R, Sbarufatti et al. 2005
     s["host_in_gaia"] = 10 ** _normal(rng, -0.7, 0.25, n, -2, 0)
-    s["plate"] = 2.2 * rng.random(n) * np.clip(1 - s["z"] / 0.3, 0, 1)
+    s["plate"] = 2.2 * rng.random(n) * np.clip(1 - s["z"] / 0.25, 0, 1)
     amplitude = np.where(fsrq, -0.66, -0.70 - 0.06 * np.clip(nu - 13, 0, 4))
     s["amplitude"] = 10 ** _normal(rng, amplitude, 0.15, n)
     s["sky"] = 10 ** _normal(rng, 0, 0.12, n)
@@ -121,11 +121,11 @@ def _draw_synchrotron(s, n, rng):
     # Curvature against peak frequency of Chen 2014: 1/b rises by 2.04 a decade.
     b = 1 / (2.04 * np.clip(nu - 10.84, 1.7, None))
     s["b_lo"] = b * 10 ** _normal(rng, -0.03, 0.10, n)
-    s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, 0.16, n)
-    s["slope"] = _normal(rng, 0.56, 0.09, n, 0.25, 0.9)
-    s["slope_radio"] = _normal(rng, 0.92, 0.14, n, 0.5, 1.4)
-    turnover = 11.25 + 0.25 * np.clip(nu - 12.2, 0, 2)
-    s["turnover"] = np.minimum(_normal(rng, turnover, 0.75, n, 9.3, 13), nu - 0.3)
+    s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, np.where(s["fsrq"], 0.15, 0.20), n)
+    s["slope"] = _normal(rng, 0.54, 0.08, n, 0.25, 0.9)
+    s["slope_radio"] = _normal(rng, 0.97, 0.15, n, 0.5, 1.4)
+    turnover = 11.15 + 0.2 * np.clip(nu - 12.2, 0, 2)
+    s["turnover"] = np.minimum(_normal(rng, turnover, 0.6, n, 9.3, 13), nu - 0.3)
     s["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
 
 
@@ -134,10 +134,11 @@ def _draw_compton(s, n, rng):
     nu, fsrq = s["nu"], s["fsrq"]
     index = np.where(fsrq, 2.49 - 0.07 * (nu - 12.25), 2.24 - 0.115 * (nu - 12.75))
     index = _normal(rng, np.maximum(index, 1.78), np.where(fsrq, 0.15, 0.13), n, 1.4, 3.0)
-    s["ic_b_hi"] = 10 ** _normal(rng, np.where(fsrq, -0.83, -1.1 - 0.05 * (nu - 13)), 0.15, n)
+    s["ic_b_hi"] = 10 ** _normal(rng, np.where(fsrq, -0.87, -1.1 - 0.05 * (nu - 13)), 0.18, n)
     s["ic_b_lo"] = s["ic_b_hi"] * 10 ** _normal(rng, -0.05, 0.08, n)
-    # The log-parabola has the index at the pivot of 1 GeV.
-    s["ic_nu"] = np.clip(23.38 - (index - 2) / (2 * s["ic_b_hi"]), 20.8, 26.5)
+    # The log-parabola has the index at the pivot, 0.6 GeV for soft and 5 GeV for hard spectra.
+    pivot = 23.2 + 1.3 * (2.5 - index)
+    s["ic_nu"] = np.clip(pivot - (index - 2) / (2 * s["ic_b_hi"]), 20.8, 26.5)
     s["ic_cutoff"] = np.maximum(s["ic_nu"] + rng.uniform(2.5, 5.0, n), 25.0)
     # Energy flux of 0.1-100 GeV over the synchrotron peak.
     ratio = np.where(
@@ -358,18 +359,20 @@ def _pattern_table(sampling):
 
 
 def _draw_pattern(rows, n, rng):
-    """Candidates (n, 12) for the pattern of each SED: patterns about as rich as the first."""
+    """Candidates (n, 16) for the pattern of each SED: patterns about as rich as the first."""
     # In proportion to the root of the number of rows: rich SEDs are few but teach most.
     weight = np.sqrt(rows)
     order = np.argsort(rows, kind="stable")
     place = np.empty(len(rows), int)
     place[order] = np.arange(len(rows))
     first = place[rng.choice(len(rows), n, p=weight / weight.sum())]
-    window = max(len(rows) // 25, 1)
-    other = first[:, None] + rng.integers(-window, window + 1, (n, 12))
-    other[:, 0] = first
-    other = order[np.clip(other, 0, len(rows) - 1)]
-    return np.where(rows[other] > 0, other, order[first][:, None])
+    window = max(len(rows) // 4, 1)
+    other = order[
+        np.clip(first[:, None] + rng.integers(-window, window + 1, (n, 16)), 0, len(rows) - 1)
+    ]
+    first = order[first][:, None]
+    alike = (rows[other] > 0.4 * rows[first]) & (rows[other] < 2.5 * rows[first])
+    return np.where(alike, other, first)
 
 
 def _choose_pattern(candidates, sampling_nu, rows, first, s, rng):
@@ -433,12 +436,15 @@ def _measure(y, x, sed, error, s, rng):
     scatter = np.log10(1 + np.clip(np.where(error > 0, error, 0.1), 0, 0.4))
     # Zero points of a band and of a catalog, confusion, extinction.
     shift = _normal(rng, 0, 0.04, (n, 8))[sed, np.searchsorted(_EPOCH_BANDS, x)]
-    shift += _normal(rng, 0, 0.03, m) + scatter * _normal(rng, 0, 1, m, -3, 3)
-    wild = rng.random(m) < np.where(np.abs(x - 14.7388) < 2e-4, 0.08, 0.01)
+    plate = np.abs(x - 14.7388) < 2e-4  # 5.48e14 Hz: photographic magnitudes
+    shift += _normal(rng, 0, np.where(plate, 0.15, 0.03), m) + scatter * _normal(
+        rng, 0, 1, m, -3, 3
+    )
+    wild = rng.random(m) < np.where(plate, 0.05, 0.01)
     shift[wild] += _normal(rng, 0, 0.5, m)[wild]
     shift -= _dust(x, sed, n, rng)
     # Red sources are too faint in WISE W3 and too bright in W4 (Wright et al. 2010).
-    shift += np.select([np.abs(x - 13.4) < 0.03, np.abs(x - 13.135) < 0.02], [-0.07, 0.035], 0.0)
+    shift += np.select([np.abs(x - 13.4) < 0.03, np.abs(x - 13.135) < 0.02], [-0.09, 0.035], 0.0)
     true = 10**y
     flux = true * 10**shift
     upper, lower = flux * (1 + error), flux * (1 - np.minimum(error, 0.95))
@@ -453,9 +459,9 @@ def _measure(y, x, sed, error, s, rng):
 
 def _dust(x, sed, n, rng):
     """Extinction left in the data (dex): fluxes of GAIA are not corrected for it at all."""
-    sky = rng.exponential(0.12, n)[sed]
+    sky = rng.exponential(0.1, n)[sed]
     left = _normal(rng, 0, 0.05, n)[sed] * np.clip(x - 14.3, 0, 1)
-    return np.where(_is_gaia(x), 0.12 + sky, np.where((x > 14) & (x < 16), left, 0))
+    return np.where(_is_gaia(x), 0.06 + sky, np.where((x > 14) & (x < 16), left, 0))
 
 
 def _is_gaia(x):
@@ -552,8 +558,9 @@ def _observe(s, pattern, sed, x, error, rng):
     y = _flux(np.where(np.abs(x - 25.162) < 0.002, 24.85, x), sed, s, rng, _is_gaia(x))
     band = np.searchsorted(_PROBE_BANDS, x)
     # The only row of a band is that of a survey, more of them come from pointed observations.
-    alone = np.bincount(sed * 9 + band, minlength=n * 9).reshape(n, 9) == 1
-    depth = np.interp(x, _DEPTH_NU, _DEPTH) + _normal(rng, 0, 0.2, (n, 9))[sed, band]
+    # (its depth is that of surveys)
+    alone = np.bincount(sed * 10 + band, minlength=n * 10).reshape(n, 10) == 1
+    depth = np.interp(x, _DEPTH_NU, _DEPTH) + _normal(rng, 0, 0.2, (n, 10))[sed, band]
     depth += np.where(
         alone[sed, band],
         np.maximum(_PROBE_SURVEY - np.interp(_PROBES, _DEPTH_NU, _DEPTH), 0)[band],
