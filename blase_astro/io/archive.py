@@ -97,8 +97,8 @@ def read_points(path, names=None, *, chunk=256):
     if malformed:
         name, _, line = malformed[0]
         vou.warn(
-            f"{path}: {sum(n for _, n, _ in malformed)} malformed rows skipped in "
-            f"{len(malformed)} files, the first in {name}, line {line}"
+            f"{path}: malformed rows skipped: {sum(n for _, n, _ in malformed)}, files that have "
+            f"some: {len(malformed)}, the first in {name}, line {line}"
         )
 
 

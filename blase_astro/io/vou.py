@@ -4,6 +4,7 @@ All generations of the format are read, from the first one of 2018 (title and fi
 the rows that Python scripts append since 2024; see ``docs/vou_format.rst``.
 """
 
+import io
 import os
 import re
 import zlib
@@ -217,13 +218,15 @@ def without_magic_numbers(frequency, nufnu, upper, lower, flag):
 
 
 def inflate_gzip(data):
-    """Content of gzip bytes, refusing what no SED is."""
-    inflater = zlib.decompressobj(wbits=31)
-    content = inflater.decompress(data, MAX_BYTES + 1)
-    if len(content) > MAX_BYTES or len(content) > MAX_RATIO * max(len(data), 1):
+    """Content of the bytes of a gzip file, refusing what no SED is."""
+    import gzip
+
+    try:
+        content = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"broken or truncated gzip file ({error})") from None
+    if len(content) > min(MAX_BYTES, MAX_RATIO * len(data)):
         raise ValueError(f"inflates beyond {MAX_BYTES >> 20} MiB or {MAX_RATIO} times its size")
-    if not inflater.eof:
-        raise ValueError("truncated gzip file")
     return content
 
 
@@ -234,33 +237,28 @@ def file_bytes(file):
         data = handle.read(size or MAX_BYTES + 1) if size <= MAX_BYTES else b""
     if max(size, len(data)) > MAX_BYTES:
         raise ValueError(f"longer than {MAX_BYTES >> 20} MiB, no SED is")
-    if data[:2] != b"\x1f\x8b":
-        return data
-    try:
-        return inflate_gzip(data)
-    except zlib.error as error:
-        raise ValueError(f"broken gzip file ({error})") from None
+    return inflate_gzip(data) if data[:2] == b"\x1f\x8b" else data
 
 
 def _name_and_bytes(file):
     """A name for messages, and the content, of whatever the reader is given."""
-    if isinstance(file, (str, os.PathLike)):
-        path = os.path.expanduser(file)
-        try:
-            return path, file_bytes(path)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-    if hasattr(file, "read"):
-        name, content = str(getattr(file, "name", "SED")), file.read()
-    else:
-        name = "SED"
-        content = "\n".join(
-            line.rstrip("\r\n") if isinstance(line, str) else _decode(line.rstrip(b"\r\n"))
-            for line in file
-        )
-    if isinstance(content, str):
-        content = content.encode("utf-8", "replace")
-    return name, inflate_gzip(content) if content[:2] == b"\x1f\x8b" else content
+    is_path = isinstance(file, (str, os.PathLike))
+    name = os.path.expanduser(file) if is_path else str(getattr(file, "name", "SED"))
+    try:
+        if is_path:
+            return name, file_bytes(name)
+        content = file.read() if hasattr(file, "read") else _joined(file)
+        if isinstance(content, str):
+            content = content.encode("utf-8", "replace")
+        return name, inflate_gzip(content) if content[:2] == b"\x1f\x8b" else content
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _joined(lines):
+    """Lines of text or bytes, with or without their ends, as bytes."""
+    lines = [x.encode("utf-8", "replace") if isinstance(x, str) else x for x in lines]
+    return b"\n".join(line.rstrip(b"\r\n") for line in lines)
 
 
 def _decode(text):
@@ -315,7 +313,7 @@ def tables_from_bytes(name, data):
     if malformed:
         if not any(rows for _, rows in sections):
             raise ValueError(f"{name}: {no_rows(malformed)}")
-        warn(f"{name}: {len(malformed)} malformed rows skipped, the first in line {malformed[0]}")
+        warn(f"{name}: malformed rows skipped: {len(malformed)}, the first in line {malformed[0]}")
     return [_section_table(meta, rows) for meta, rows in sections]
 
 
