@@ -438,8 +438,7 @@ def _fits_dtype(column):
     """dtype of a column in a FITS row: big endian, text as bytes."""
     dtype = column.dtype
     if dtype.kind == "U":
-        encoded = np.char.encode(np.asarray(column), "ascii", "replace")
-        return np.dtype(f"S{max(encoded.dtype.itemsize, 1)}")
+        return np.dtype(f"S{max(dtype.itemsize // 4, 1)}")
     if dtype.kind != "S" and dtype.str[1:] not in _FITS_CODE:
         raise ValueError(f"column {column.name!r} has dtype {dtype}; wanted numbers or text")
     return dtype.newbyteorder(">")
@@ -456,8 +455,10 @@ def _fits_rows(columns, names):
     rows = np.zeros(len(columns), [(name, _fits_dtype(columns[name])) for name in names])
     for name in names:
         values = np.asarray(columns[name])
-        text = values.dtype.kind == "U"
-        rows[name] = np.char.encode(values, "ascii", "replace") if text else values
+        try:
+            rows[name] = values
+        except UnicodeEncodeError:  # FITS holds ASCII alone
+            rows[name] = np.char.encode(values, "ascii", "replace")
     return rows
 
 
