@@ -164,7 +164,7 @@ def tables(data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)
         try:
-            return vou.tables_from_bytes("file", data)
+            return vou.tables_from_bytes("file", vou.unix_lines(data))
         except ValueError:
             return None
 
@@ -385,6 +385,14 @@ class TestInput:
         with pytest.raises(ValueError, match=r"sed\.txt: longer than 64 MiB"):
             read_sed(path)
 
+    def test_too_many_lines(self):
+        """And one of short lines, which would take many times its bytes of memory."""
+        data = io.BytesIO(TITLE.encode() + b"\n" * 500_001)
+        with pytest.raises(ValueError, match="SED: more than 500000 lines"):
+            read_sed(data)
+        with pytest.raises(ValueError, match="more than 500000 lines"):
+            vou_points.parse_points(data.getvalue())
+
     def test_no_such_file(self):
         """A missing file is an OSError."""
         with pytest.raises(FileNotFoundError, match=r"missing\.txt"):
@@ -403,6 +411,7 @@ class TestRows:
             ("  1  matched source    99  0.100", (NAN, NAN, 0.1, 99, 1)),
             ("  1  matched source  05:09:25.96  +05:41:35.3  99", (NAN, NAN, NAN, 99, 1)),
             ("  1  matched source  77.3  200.0  -5  -.500", (NAN, NAN, NAN, -5, 1)),
+            ("999999999  matched source  77.3  1.5  --5  1e999", (77.3, 1.5, NAN, None, 999999999)),
             ("  1  matched source  77.3  NaN  -5    NaN", (NAN, NAN, NAN, -5, 1)),
             ("\ufeff  1  matched source  77.3  1.5   1  0.1\r", (77.3, 1.5, 0.1, 1, 1)),
         ],

@@ -26,6 +26,7 @@ _BROKEN = (
     RuntimeError,
     OSError,
     ValueError,
+    *([zipfile.lzma.LZMAError] if zipfile.lzma else []),  # None in a Python built without it
 )
 
 

@@ -16,6 +16,7 @@ from .table import sed_table
 __all__ = ["read_sections", "read_vou", "write_vou"]
 
 MAX_BYTES = 64 * 2**20  # no SED is longer; a longer file is a mistake or a bomb
+MAX_LINES = 500_000  # nor has more lines; short ones would take many times their bytes
 MAX_RATIO = 200  # what deflate makes of an SED's blanks stays below a tenth of this
 
 _UNKNOWN_MJD = 55000.0  # the tool's "average or unknown date"
@@ -33,7 +34,7 @@ _WANTED = (
 # A title: number, 'matched source', then numbers or stars (RA, Dec, type, redshift). Words after
 # it are another product of the tool ('source type'), or prose.
 _TITLE = re.compile(
-    rb"\s*(\d+|\*+)[ \t]+matched[ \t]+source"
+    rb"\s*(\d{1,9}|\*+)[ \t]+matched[ \t]+source"
     rb"((?:[ \t]+(?:[-+*.:\d][^\s]*|[nN][aA][nN]))*)[ \t\r]*(?:\n|$)"
 )
 _COLUMN_TITLES = re.compile(rb"^[ \t]*Frequency[ \t]+nufnu[ \t]+nufnu unc", re.MULTILINE)
@@ -146,7 +147,7 @@ def parse_title(line):
         "ra": ra,
         "dec": dec,
         "redshift": redshift,
-        "source_type": int(kind) if kind.lstrip(b"-").isdigit() else None,
+        "source_type": int(kind) if re.fullmatch(rb"-?\d{1,9}", kind) else None,
         "source_number": int(match[1]) if match[1].isdigit() else None,
     }
 
@@ -157,7 +158,11 @@ NO_TITLE = {"ra": np.nan, "dec": np.nan, "redshift": np.nan, "source_number": No
 def unix_lines(data):
     """The file's bytes with line feeds, without a byte order mark."""
     data = data.removeprefix(b"\xef\xbb\xbf")
-    return data if b"\n" in data else data.replace(b"\r", b"\n")
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
+    if len(data) > MAX_LINES and data.count(b"\n") > MAX_LINES:
+        raise ValueError(f"more than {MAX_LINES} lines, no SED has")
+    return data
 
 
 def plain_line(line):
@@ -246,11 +251,13 @@ def _name_and_bytes(file):
     name = os.path.expanduser(file) if is_path else str(getattr(file, "name", "SED"))
     try:
         if is_path:
-            return name, file_bytes(name)
+            return name, unix_lines(file_bytes(name))
         content = file.read() if hasattr(file, "read") else _joined(file)
         if isinstance(content, str):
             content = content.encode("utf-8", "replace")
-        return name, inflate_gzip(content) if content[:2] == b"\x1f\x8b" else content
+        if content[:2] == b"\x1f\x8b":
+            content = inflate_gzip(content)
+        return name, unix_lines(content)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -305,8 +312,10 @@ def _section_table(meta, rows):
 
 
 def tables_from_bytes(name, data):
-    """SED tables of the sections of a file's bytes; warns of malformed rows under ``name``."""
-    data = unix_lines(data)
+    """SED tables of the sections of a file's bytes (from `unix_lines`).
+
+    Errors and the warning of malformed rows begin with ``name``.
+    """
     if not is_vou(data):
         raise ValueError(f"{name}: {not_vou(data)}")
     sections, malformed = _parse_lines(data.split(b"\n"))

@@ -73,9 +73,10 @@ def _fixed_columns(rows):
     diff = words[:18] ^ _PATTERN
     wrong = np.bitwise_or.reduce(((diff + _ADD) | diff) & _EXACT, axis=0)
     head, middle, tail = diff[0:12:3], diff[1:12:3], diff[2:12:3]  # ' d.d', 'ddE+', 'dd  '
-    negative = (head & 0xFF) == ord(" ") ^ ord("-")
-    small = (middle >> 24) == ord("+") ^ ord("-")
-    signs = (negative | (head & 0xFF == 0)) & (small | (middle >> 24 == 0))
+    sign, exponent_sign = head & 0xFF, middle >> 24
+    negative = sign == (ord(" ") ^ ord("-"))
+    small = exponent_sign == (ord("+") ^ ord("-"))
+    signs = (negative | (sign == 0)) & (small | (exponent_sign == 0))
     flag, plain_text = _flag_and_text(words[18], words[19])
     fixed = (wrong == 0) & signs.all(axis=0) & plain_text
 
