@@ -8,7 +8,7 @@ from ._version import __version__
 # Public name: module. Loaded when first used, so that the package starts at once.
 _PUBLIC = {
     "Ensemble": "ensemble",
-    "Flag": "catalog",
+    "Flag": "flags",
     "annotate": "catalog",
     "estimate": "catalog",
     "match": "catalog",

@@ -1,209 +1,26 @@
 """Estimate SEDs, annotate catalogs with the estimates, match catalogs with the training set."""
 
-import enum
 import os
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ._version import __version__
-from .ensemble import TARGETS, Ensemble, mean_level
+from .bulk import file_keys, read_chunks
+from .columns import (
+    EMPTY,
+    ESTIMATE_COLUMNS,
+    MATCH_COLUMNS,
+    SED_COLUMNS,
+    column_table,
+)
+from .ensemble import TARGETS, Ensemble
 from .evaluate import CLASS_EDGES, SED_CLASSES
-from .io.archive import list_seds, read_points
-from .io.table import Points
-from .sed import bin_points, points_from_seds
+from .flags import FEW_BINS, MIN_BINS, Flag, doubts
 from .sky import find_position, pairs, positions
 
-__all__ = [
-    "MIN_BINS",
-    "Flag",
-    "annotate",
-    "annotate_file",
-    "estimate",
-    "estimate_arrays",
-    "flag_names",
-    "flag_reference",
-    "match",
-    "match_file",
-]
-
-# Fewer filled bins than this: no estimate, the networks would answer with little but the prior.
-MIN_BINS = 3
-# Fewer than this: an estimate with a flag.
-_FEW_BINS = 6
-# SEDs whose rows are held at once, and how many a worker needs to be worth its start.
-_CHUNK = 256
-_WORTH_A_WORKER = 400
-
-
-class Flag(enum.IntFlag):
-    """Why an estimate is missing or should not be trusted: the bits of the column ``flags``.
-
-    ``Flag.FEW_BINS.text`` says what a flag means. "Training" means the real sources the ensemble
-    was trained on; what a flag compares with travels in the ensemble's file (`flag_reference`).
-
-    Examples
-    --------
-    >>> from blase_astro.catalog import Flag
-    >>> Flag(48)
-    <Flag.FEW_BINS|ONE_SIDED: 48>
-    """
-
-    NO_SED = 1, "no SED belongs to this row of the catalog"
-    READ_ERROR = 2, "the SED could not be read"
-    NO_POINTS = 4, "the SED has no usable point inside the frequency bins"
-    TOO_FEW_BINS = 8, f"fewer than {MIN_BINS} bins hold points: no estimate is given"
-    FEW_BINS = 16, f"fewer than {_FEW_BINS} bins hold points"
-    ONE_SIDED = 32, "all points lie on one side of the estimated peak"
-    UNUSUAL_PATTERN = 64, "the set of filled bins is far from that of any training SED"
-    UNUSUAL_LEVEL = 128, "the mean level of the SED lies outside that of the training SEDs"
-    MEMBERS_DISAGREE = (
-        256,
-        "the networks of the ensemble disagree more than on nearly all training SEDs",
-    )
-    WIDE_INTERVAL = (
-        512,
-        "the interval is as wide as the spread of the training labels: nothing was learnt",
-    )
-    EXTRAPOLATED = 1024, "the estimated peak lies beyond the training labels"
-    FOREIGN_FORMAT = (
-        2048,
-        "the SED does not come from VOU_Blazars, whose SEDs the ensemble was trained on",
-    )
-    NO_POSITION = (
-        4096,
-        "no position is known: whether the source is in the training set cannot be said",
-    )
-    AMBIGUOUS_MATCH = (
-        8192,
-        "more than one training source lies within the radius; the nearest was taken",
-    )
-    AMBIGUOUS_SED = 16384, "more than one SED belongs to this row, or more than one row to its SED"
-
-    def __new__(cls, value, text=""):
-        flag = int.__new__(cls, value)
-        flag._value_ = value
-        flag.text = text  # what the flag means, for people
-        return flag
-
-
-def flag_names(flags):
-    """Names of the flags of a bit mask.
-
-    Parameters
-    ----------
-    flags : int
-        Value of the column ``flags``.
-
-    Returns
-    -------
-    names : str
-        The names with blanks between them; empty where no flag is set.
-
-    Examples
-    --------
-    >>> from blase_astro.catalog import flag_names
-    >>> flag_names(48)
-    'FEW_BINS ONE_SIDED'
-    """
-    return " ".join(flag.name for flag in Flag if flag & int(flags))
-
-
-# --- the columns ------------------------------------------------------------------------------
-
-
-def _target_columns(target, quantity, unit, ucd, log_of):
-    """Columns of one target: linear, then log10; name: (dtype, unit, UCD, description)."""
-    ends = {
-        "": ("", ""),
-        "_lo": (";stat.min", "lower end of the {percent}-percent interval of the "),
-        "_hi": (";stat.max", "upper end of the {percent}-percent interval of the "),
-    }
-    linear = {
-        target + end: ("f8", unit, ucd + sub, text + quantity) for end, (sub, text) in ends.items()
-    }
-    log = {
-        f"log_{target}{end}": ("f8", None, ucd + sub, f"log10 of {log_of}: {text}{quantity}")
-        for end, (sub, text) in ends.items()
-    }
-    first_ucd = ucd.split(";")[0]
-    std = ("f8", None, f"stat.stdev;{first_ucd}", f"standard deviation of log_{target} (dex)")
-    return linear | log | {f"log_{target}_std": std}
-
-
-_COLUMNS = (
-    _target_columns(
-        "nu_peak", "frequency of the synchrotron peak, observer frame", "Hz", "em.freq", "Hz"
-    )
-    | _target_columns(
-        "nufnu_peak",
-        "nu F_nu at the synchrotron peak, observer frame",
-        "erg / (s cm2)",
-        "phot.flux;em.freq",
-        "erg s-1 cm-2",
-    )
-    | {
-        "sed_class": (
-            "U3",
-            None,
-            "src.class",
-            "most probable class: LSP (nu_peak < 1e14 Hz), ISP, HSP (>= 1e15 Hz), UNK unknown",
-        ),
-    }
-    | {
-        f"p_{name.lower()}": ("f4", None, "stat.probability;src.class", f"probability of {name}")
-        for name in SED_CLASSES
-    }
-    | {
-        "bag": (
-            "i2",
-            None,
-            "meta.code",
-            "bag of the training set that holds the source (its networks alone estimate); -1 none",
-        ),
-        "bag_sep": ("f8", "arcsec", "pos.angDistance", "separation from that training source"),
-        "n_points": ("i4", None, "meta.number", "number of usable points of the SED in the bins"),
-        "n_bins": ("i4", None, "meta.number", "number of frequency bins that hold points"),
-        "flags": (
-            "i4",
-            None,
-            "meta.code.qual",
-            "sum of " + ", ".join(f"{flag.value} {flag.name}" for flag in Flag),
-        ),
-    }
-)
-_SED_COLUMNS = {
-    "name": ("U", None, "meta.id;meta.main", "name of the SED file"),
-    "ra": ("f8", "deg", "pos.eq.ra;meta.main", "right ascension of the SED (ICRS)"),
-    "dec": ("f8", "deg", "pos.eq.dec;meta.main", "declination of the SED (ICRS)"),
-}
-_MESSAGE = {"message": ("U", None, "meta.note", "why there is no estimate; empty where there is")}
-_BAG_SOURCE = {"bag_source": ("U", None, "meta.id.cross", "name of that training source")}
-# What a row without a (usable) SED holds, where it is not NaN.
-_EMPTY = {"sed_class": "UNK", "bag": -1, "n_points": 0, "n_bins": 0, "flags": 0}
-
-
-def _table(arrays, specification, meta, prefix=""):
-    """Arrays as a Table with units, descriptions and UCDs."""
-    from astropy.table import Column, Table
-    from astropy.units import Unit
-
-    percent = f"{100 * meta.get('PILEVEL', 0.95):g}"
-    columns = []
-    for name, (dtype, unit, ucd, description) in specification.items():
-        if name in arrays:
-            columns.append(
-                Column(
-                    np.asarray(arrays[name], dtype),
-                    name=prefix + name,
-                    unit=None if unit is None else Unit(unit),
-                    description=description.format(percent=percent),
-                    meta={"ucd": ucd},
-                )
-            )
-    return Table(columns, meta=meta, copy=False)
+__all__ = ["annotate", "annotate_file", "estimate", "estimate_arrays", "match", "match_file"]
 
 
 # --- settings ---------------------------------------------------------------------------------
@@ -271,119 +88,6 @@ def _load_ensembles(ensemble):
 # --- reading SEDs in chunks -------------------------------------------------------------------
 
 
-class _Chunk(NamedTuple):
-    """Some SEDs, binned: all that is kept of them."""
-
-    name: list
-    ra: np.ndarray
-    dec: np.ndarray
-    error: list
-    binned: np.ndarray
-    n_points: np.ndarray
-    foreign: np.ndarray  # not from VOU_Blazars
-
-
-def _chunk(points, edges, foreign=False):
-    """Points of some SEDs, binned."""
-    binned, n_points = bin_points(points, edges)
-    foreign = np.broadcast_to(foreign, len(points.name))
-    return _Chunk(points.name, points.ra, points.dec, points.error, binned, n_points, foreign)
-
-
-def _read_chunks(path, names, edges):
-    """What a worker sends back: the SEDs, binned, and what it would have warned of."""
-    import astropy  # noqa: F401  (its import takes over the showing of warnings: before we do)
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        chunks = [_chunk(points, edges) for points in read_points(path, names, chunk=_CHUNK)]
-    return chunks, [(str(warning.message), warning.category) for warning in caught]
-
-
-def _chunks(seds, edges, jobs, leave_out, progress):
-    """Binned SEDs from whatever `estimate` takes."""
-    from_tables = []
-    done = 0
-
-    def counted(chunk, total):
-        nonlocal done
-        done += len(chunk.name)
-        if progress is not None:
-            progress(done, total)
-        return chunk
-
-    for item in _items(seds):
-        if isinstance(item, (str, os.PathLike)):
-            names = _names(item, leave_out)
-            for chunk in _path_chunks(item, names, edges, jobs):
-                yield counted(chunk, len(names))
-            continue
-        if isinstance(item, Points):
-            yield counted(_chunk(item, edges), 0)
-            continue
-        from_tables.append(item)
-        if len(from_tables) == _CHUNK:
-            yield counted(_chunk_of_tables(from_tables, edges), 0)
-            from_tables = []
-    if from_tables:
-        yield counted(_chunk_of_tables(from_tables, edges), 0)
-
-
-def _items(seds):
-    """The single things to read: paths, Points, SED tables, or (name, SED table)."""
-    if isinstance(seds, (str, os.PathLike, Points)) or hasattr(seds, "colnames"):
-        return [seds]
-    return seds
-
-
-def _chunk_of_tables(items, edges):
-    """SED tables, or (name, table), binned."""
-    named = [item if isinstance(item, tuple) else (item.meta.get("name"), item) for item in items]
-    seds = [sed for _, sed in named]
-    points = points_from_seds(seds)
-    foreign = [sed.meta.get("origin", "vou") != "vou" for sed in seds]
-    return _chunk(points._replace(name=[str(name or "") for name, _ in named]), edges, foreign)
-
-
-def _names(path, leave_out):
-    """Names of the SEDs of a path, without the file that is about to be written among them."""
-    names = list_seds(path)
-    if leave_out is not None and Path(path).is_dir():
-        out = Path(leave_out).resolve()
-        names = [name for name in names if (Path(path) / name).resolve() != out]
-    return names
-
-
-def _path_chunks(path, names, edges, jobs):
-    """Binned SEDs of one path, in the order of the names, by several processes where it pays."""
-    pieces = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
-    jobs = min(jobs, len(names) // _WORTH_A_WORKER, len(pieces))
-    if jobs <= 1:
-        for points in read_points(path, names, chunk=_CHUNK):
-            yield _chunk(points, edges)
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # Fresh interpreters: forking a process whose BLAS has threads may hang.
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_ignore_interrupt)
-    try:
-        n = len(pieces)
-        for chunks, caught in pool.map(_read_chunks, [path] * n, pieces, [edges] * n):
-            for message, category in caught:
-                warnings.warn(message, category, stacklevel=2)
-            yield from chunks
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt():
-    """Leave Ctrl-C to the parent process, which then ends the workers."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 # --- estimating -------------------------------------------------------------------------------
 
 
@@ -409,7 +113,7 @@ def _estimate_chunk(chunk, settings):
         if target == "nu_peak":
             columns |= _classes(ensemble, mean, std, n_bins)
         if ensemble is settings.first:
-            flags |= _doubts(ensemble, binned, mean, hi - lo, spread, settings.level)
+            flags |= doubts(ensemble, binned, mean, hi - lo, spread, settings.level)
     columns |= {"bag": bag, "bag_sep": sep, "n_points": chunk.n_points, "n_bins": n_bins}
     columns["flags"] = flags | _reasons(chunk, n_bins, n_near)
     columns["message"] = _messages(chunk, n_bins)
@@ -442,7 +146,7 @@ def _reasons(chunk, n_bins, n_near):
         (Flag.READ_ERROR, unread),
         (Flag.NO_POINTS, ~unread & (n_bins == 0)),
         (Flag.TOO_FEW_BINS, (n_bins > 0) & (n_bins < MIN_BINS)),
-        (Flag.FEW_BINS, (n_bins >= MIN_BINS) & (n_bins < _FEW_BINS)),
+        (Flag.FEW_BINS, (n_bins >= MIN_BINS) & (n_bins < FEW_BINS)),
         (Flag.FOREIGN_FORMAT, chunk.foreign),
         (Flag.NO_POSITION, ~(np.isfinite(chunk.ra) & np.isfinite(chunk.dec))),
         (Flag.AMBIGUOUS_MATCH, n_near > 1),
@@ -463,95 +167,11 @@ def _messages(chunk, n_bins):
     return np.array(messages, dtype=str)
 
 
-def _doubts(ensemble, binned, mean, width, spread, level):
-    """Flags that compare an estimate with what the ensemble was trained on."""
-    label = ensemble.source_columns["label"]
-    label = label[np.isfinite(label)]
-    known = np.isfinite(mean)
-    flags = np.zeros(len(mean), np.int32)
-    if ensemble.target == "nu_peak":
-        flags[known & _one_sided(binned, mean, ensemble.bin_edges)] |= Flag.ONE_SIDED
-    if len(label):
-        prior = np.diff(np.quantile(label, [0.5 - level / 2, 0.5 + level / 2]))[0]
-        flags[known & (width > prior)] |= Flag.WIDE_INTERVAL
-        flags[known & ((mean < label.min()) | (mean > label.max()))] |= Flag.EXTRAPOLATED
-    reference = ensemble.meta.get("reference")
-    if reference:
-        lowest, highest = reference["level"]
-        level = mean_level(binned)
-        flags[known & ((level < lowest) | (level > highest))] |= Flag.UNUSUAL_LEVEL
-        flags[known & (spread > reference["spread"])] |= Flag.MEMBERS_DISAGREE
-        distance = _pattern_distance(_patterns(binned), np.array(reference["patterns"]))
-        flags[known & (distance > reference["pattern_distance"])] |= Flag.UNUSUAL_PATTERN
-    return flags
-
-
-def _one_sided(binned, peak, edges):
-    """Do all filled bins lie on one side of the peak?"""
-    filled = np.isfinite(binned)
-    below = filled & (edges.mean(axis=1) < peak[:, None])
-    return ~below.any(axis=1) | ~(filled & ~below).any(axis=1)
-
-
-def _patterns(binned):
-    """Which bins are filled, one bit a bin, as one integer an SED."""
-    bits = np.left_shift(np.int64(1), np.arange(binned.shape[1]))
-    return (np.isfinite(binned) * bits).sum(axis=1)
-
-
-def _pattern_distance(patterns, known):
-    """Number of bins in which each pattern differs from the nearest known one."""
-    unique, inverse = np.unique(patterns, return_inverse=True)
-    nearest = np.array([np.bitwise_count(known ^ p).min(initial=64) for p in unique], dtype=int)
-    return nearest[inverse]
-
-
-def flag_reference(binned, spread):
-    """What the flags compare an SED with: made once from the training SEDs.
-
-    Parameters
-    ----------
-    binned : ndarray of float, shape (n, n_bins)
-        The real training SEDs.
-    spread : ndarray of float, shape (n,)
-        Standard deviation of the means of the members that never saw the SED, dex
-        (`~blase_astro.ensemble.Ensemble.predict_with_spread` with the bags of the sources).
-
-    Returns
-    -------
-    reference : dict
-        Numbers and lists, for ``ensemble.meta['reference']``: ``level`` (lowest and highest,
-        the 0.5 and 99.5 percent quantiles), ``spread`` (99 percent), ``patterns`` (the sets of
-        filled bins, one bit a bin) and ``pattern_distance`` (the largest number of bins that set
-        a training SED apart from the nearest other one, but for the 1 percent furthest off).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from blase_astro.catalog import flag_reference
-    >>> reference = flag_reference(np.array([[-12.0, np.nan, -11.0], [-13.0, -12.0, -11.0]]),
-    ...                            np.array([0.1, 0.2]))
-    >>> reference['patterns'], reference['pattern_distance']
-    ([5, 7], 1.0)
-    """
-    level = mean_level(binned)
-    patterns, count = np.unique(_patterns(binned), return_counts=True)
-    alone = [
-        0 if count[i] > 1 else np.bitwise_count(np.delete(patterns, i) ^ p).min(initial=64)
-        for i, p in enumerate(patterns)
-    ]
-    return {
-        "level": [float(q) for q in np.nanquantile(level, [0.005, 0.995])],
-        "spread": float(np.nanquantile(spread, 0.99)),
-        "patterns": [int(p) for p in patterns],
-        "pattern_distance": float(np.quantile(np.repeat(alone, count), 0.99, method="higher")),
-    }
-
-
 def _estimates(seds, settings, *, jobs=1, progress=None, leave_out=None, fallback=None):
     """Estimates of all SEDs as arrays by column name; only these grow with their number."""
     parts = []
-    for chunk in _chunks(seds, settings.first.bin_edges, jobs, leave_out, progress):
+    reading = {"jobs": jobs, "progress": progress, "leave_out": leave_out}
+    for chunk in read_chunks(seds, settings.first.bin_edges, **reading):
         if fallback:
             chunk = _with_positions(chunk, fallback)
         parts.append(_estimate_chunk(chunk, settings))
@@ -663,7 +283,7 @@ def estimate(
         leave_out=leave_out,
     )
     meta = settings.meta() | _command(command)
-    return _table(columns, _SED_COLUMNS | _COLUMNS | _MESSAGE, meta)
+    return column_table(columns, SED_COLUMNS, meta)
 
 
 # --- catalogs ---------------------------------------------------------------------------------
@@ -673,17 +293,11 @@ def _with_positions(chunk, fallback):
     """SEDs that state no position get that of their catalog row."""
     ra, dec = chunk.ra.copy(), chunk.dec.copy()
     for i in np.flatnonzero(~(np.isfinite(ra) & np.isfinite(dec))):
-        for key in _keys(chunk.name[i]):
+        for key in file_keys(chunk.name[i]):
             if key in fallback:
                 ra[i], dec[i] = fallback[key]
                 break
     return chunk._replace(ra=ra, dec=dec)
-
-
-def _keys(name):
-    """What a catalog may call an SED: its path in the archive, its file name, without .txt."""
-    base = name.rsplit("/", 1)[-1]
-    return dict.fromkeys([name, base, base.removesuffix(".txt")])
 
 
 def _join_by_name(wanted, names):
@@ -691,7 +305,7 @@ def _join_by_name(wanted, names):
     whole = {name: [i] for i, name in enumerate(names)}
     found = {}
     for i, name in enumerate(names):
-        for key in _keys(name):
+        for key in file_keys(name):
             found.setdefault(key, []).append(i)
     sed = np.full(len(wanted), -1)
     ambiguous = np.zeros(len(wanted), bool)
@@ -790,8 +404,8 @@ def _spread_to_rows(found, sed, ambiguous, row_ra, row_dec, settings):
     bag, sep, n_near = settings.first.find_bag(row_ra, row_dec, settings.radius)
     columns = {}
     for name, values in found.items():
-        if name in _COLUMNS:
-            empty = np.full(len(sed), _EMPTY.get(name, np.nan), values.dtype)
+        if name in ESTIMATE_COLUMNS:
+            empty = np.full(len(sed), EMPTY.get(name, np.nan), values.dtype)
             empty[has] = values[sed[has]]
             columns[name] = empty
     columns["bag"][~has] = bag[~has]
@@ -879,7 +493,7 @@ def annotate(
     where = {"ra": ra, "dec": dec, "frame": frame, "sed_column": sed_column}
     say = say or _quiet
     arrays = _annotation(catalog, seds, settings, say=say, jobs=jobs, progress=progress, **where)
-    columns = _table(arrays, _COLUMNS, settings.meta(), prefix)
+    columns = column_table(arrays, ESTIMATE_COLUMNS, settings.meta(), prefix)
     return join_columns(catalog, columns, columns.colnames if overwrite_columns else ())
 
 
@@ -900,14 +514,6 @@ def _match_columns(catalog, settings, *, ra, dec, frame, say):
     flags[np.isnan(row_ra)] |= Flag.NO_POSITION
     say(f"rows: {len(bag)}, of which {len(hit)} are in the training set")
     return {"bag": bag, "bag_sep": sep, "bag_source": names, "flags": flags}
-
-
-_MATCH_COLUMNS = {
-    "bag": _COLUMNS["bag"],
-    "bag_sep": _COLUMNS["bag_sep"],
-    **_BAG_SOURCE,
-    "flags": _COLUMNS["flags"],
-}
 
 
 def match(
@@ -957,7 +563,7 @@ def match(
 
     settings = _settings(ensemble, radius=radius)
     arrays = _match_columns(catalog, settings, ra=ra, dec=dec, frame=frame, say=say or _quiet)
-    columns = _table(arrays, _MATCH_COLUMNS, settings.meta(with_level=False), prefix)
+    columns = column_table(arrays, MATCH_COLUMNS, settings.meta(with_level=False), prefix)
     return join_columns(catalog, columns, columns.colnames if overwrite_columns else ())
 
 
@@ -1024,7 +630,7 @@ progress, say
     reading = {"jobs": jobs, "progress": progress, "leave_out": output}
     table = read_catalog(catalog)
     arrays = _annotation(table, seds, settings, say=say or _quiet, **where, **reading)
-    columns = _table(arrays, _COLUMNS, settings.meta() | _command(command), prefix)
+    columns = column_table(arrays, ESTIMATE_COLUMNS, settings.meta() | _command(command), prefix)
     _say_case(table, columns, say or _quiet)
     replace = columns.colnames if overwrite_columns else ()
     append_columns(catalog, columns, output, overwrite=overwrite, replace=replace)
@@ -1076,7 +682,7 @@ def match_file(
     table = read_catalog(catalog)
     arrays = _match_columns(table, settings, ra=ra, dec=dec, frame=frame, say=say or _quiet)
     meta = settings.meta(with_level=False) | _command(command)
-    columns = _table(arrays, _MATCH_COLUMNS, meta, prefix)
+    columns = column_table(arrays, MATCH_COLUMNS, meta, prefix)
     _say_case(table, columns, say or _quiet)
     replace = columns.colnames if overwrite_columns else ()
     append_columns(catalog, columns, output, overwrite=overwrite, replace=replace)

@@ -231,6 +231,16 @@ def _cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
+def _one_blas_thread():
+    """Keep numpy's matrix products on one core: for networks this small, threads only wait.
+
+    The cores have the reading processes instead. It counts as long as numpy is not imported.
+    """
+    import os
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def _say(options):
     """Writes lines to stderr, unless told to be quiet."""
     return lambda text: None if options.quiet else print(f"blase: {text}", file=sys.stderr)
@@ -276,6 +286,12 @@ def _command():
     return shlex.join(["blase", *sys.argv[1:]])
 
 
+def _seds(options):
+    """What to estimate: one thing by itself, as its number of SEDs is then known, or several."""
+    inputs = list(_inputs(options))
+    return inputs[0] if len(inputs) == 1 else inputs
+
+
 def _inputs(options):
     """The SEDs to read: paths, the content of standard input or a pipe, or fetched by name."""
     from pathlib import Path
@@ -308,6 +324,7 @@ def _estimate_settings(options):
 def _run_estimate(options):
     if not options.seds and not options.name:
         options.wrong_usage("nothing to estimate: wanted SED files or --name")
+    _one_blas_thread()
     with _warnings_said(options):
         return _estimate(options)
 
@@ -319,7 +336,7 @@ def _estimate(options):
     settings = _estimate_settings(options)
     settings["progress"] = _progress(options)
     if options.output is None:
-        columns = estimate_arrays(_inputs(options), **settings)
+        columns = estimate_arrays(_seds(options), **settings)
         for i in range(len(columns["name"])):
             print(_line({name: values[i] for name, values in columns.items()}, options.level))
         return _summary(columns, options)
@@ -327,14 +344,14 @@ def _estimate(options):
 
     check_output(options.output, overwrite=options.overwrite)
     settings |= {"leave_out": options.output, "command": _command()}
-    table = estimate(_inputs(options), **settings)
+    table = estimate(_seds(options), **settings)
     write_table(table, options.output, overwrite=options.overwrite)
     return _summary(table, options)
 
 
 def _line(row, level):
     """What is known of one SED, in one line."""
-    from .catalog import flag_names
+    from .flags import flag_names
 
     parts = []
     for target, name in (("nu_peak", "log nu_peak"), ("nufnu_peak", "log nuFnu_peak")):
@@ -376,6 +393,7 @@ def _catalog_settings(options):
 def _run_annotate(options):
     from .catalog import annotate_file
 
+    _one_blas_thread()
     settings = _catalog_settings(options) | _estimate_settings(options)
     with _warnings_said(options):
         columns = annotate_file(
@@ -391,7 +409,7 @@ def _run_annotate(options):
 
 def _flag_summary(columns, options):
     """Says how many rows have an estimate and how often each flag is set; the exit code."""
-    from .catalog import MIN_BINS, Flag
+    from .flags import MIN_BINS, Flag
 
     flags = columns[f"{options.prefix}flags"]
     n_bins = columns[f"{options.prefix}n_bins"]

@@ -10,18 +10,17 @@ from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blase_astro import catalog as module
+from blase_astro import bulk
 from blase_astro.catalog import (
-    Flag,
     annotate,
     annotate_file,
     estimate,
     estimate_arrays,
-    flag_names,
-    flag_reference,
     match,
     match_file,
 )
+from blase_astro.ensemble import Ensemble
+from blase_astro.flags import Flag, flag_names, flag_reference
 from blase_astro.io import read_seds, sed_table
 from blase_astro.sed import bin_seds, points_from_seds
 
@@ -188,7 +187,7 @@ def test_no_estimate_from_nothing(ensemble_dir, sed, flag, message):
 def flags_of(ensemble, sed, **change):
     """Flags of one SED by an ensemble with another reference."""
     reference = ensemble.meta["reference"] | change
-    other = module.Ensemble(
+    other = Ensemble(
         **{name: getattr(ensemble, name) for name in ensemble.__dataclass_fields__}
         | {"meta": {"reference": reference}}
     )
@@ -217,7 +216,7 @@ def test_labels_make_flags(ensembles):
     ensemble = ensembles["nu_peak"]
     ra, dec, _ = source(ensembles, 5)
     narrow = ensemble.source_columns | {"label": np.full(300, 30.0) + np.linspace(0, 0.1, 300)}
-    other = module.Ensemble(
+    other = Ensemble(
         **{name: getattr(ensemble, name) for name in ensemble.__dataclass_fields__}
         | {"source_columns": narrow}
     )
@@ -237,7 +236,7 @@ def test_an_ensemble_without_reference_sets_no_such_flag(ensembles):
     """Old files lack it; nothing is made up."""
     ensemble = ensembles["nu_peak"]
     ra, dec, _ = source(ensembles, 5)
-    bare = module.Ensemble(
+    bare = Ensemble(
         **{name: getattr(ensemble, name) for name in ensemble.__dataclass_fields__} | {"meta": {}}
     )
     assert estimate(make_sed(ra, dec), ensemble=bare)["flags"][0] == 0
@@ -307,12 +306,12 @@ def test_ensembles_with_other_bags(ensembles):
     flux = ensembles["nufnu_peak"]
     fields = {name: getattr(flux, name) for name in flux.__dataclass_fields__}
     turned = flux.source_columns | {"bag": (flux.source_columns["bag"] + 1) % 3}
-    other = module.Ensemble(**fields | {"source_columns": turned})
+    other = Ensemble(**fields | {"source_columns": turned})
     row = estimate(make_sed(ra, dec), ensemble=[other, ensembles["nu_peak"]])[0]
     expected = flux.predict(bin_seds([make_sed()]), (bag + 1) % 3)[0]
     np.testing.assert_allclose(row["log_nufnu_peak"], expected)
     assert row["bag"] == bag
-    cut = module.Ensemble(**fields | {"bin_edges": flux.bin_edges + 1})
+    cut = Ensemble(**fields | {"bin_edges": flux.bin_edges + 1})
     with pytest.raises(ValueError, match="two targets have different frequency bins"):
         estimate(make_sed(), ensemble=[cut, ensembles["nu_peak"]])
 
@@ -324,7 +323,7 @@ def test_neighbours_and_chunks_do_not_matter(ensembles, order, chunk):
     seds = [make_sed(10 * i, i, n=i + 1, factor=1 + i) for i in range(6)]
     alone = [estimate_arrays(sed, ensemble=ensembles.values()) for sed in seds]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_CHUNK", chunk)
+        patch.setattr(bulk, "_TOGETHER", chunk)
         found = estimate_arrays([seds[i] for i in order], ensemble=ensembles.values())
     for k, i in enumerate(order):
         for name in ("log_nu_peak", "log_nufnu_peak_std", "p_isp", "n_bins", "flags"):
@@ -340,8 +339,8 @@ def test_several_processes_give_the_same(tmp_path, ensemble_dir, monkeypatch):
             )
             file.write(tmp_path / "sed", f"{i:02d}")
         file.writestr("99", "no SED at all")
-    monkeypatch.setattr(module, "_CHUNK", 4)
-    monkeypatch.setattr(module, "_WORTH_A_WORKER", 4)
+    monkeypatch.setattr(bulk, "_CHUNK", 4)
+    monkeypatch.setattr(bulk, "_WORTH_A_WORKER", 4)
     done = []
     with pytest.warns(UserWarning, match="left out 1 files that are no SEDs: 99"):
         several = estimate_arrays(

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from blase_astro.catalog import Flag
 from blase_astro.cli import main
+from blase_astro.flags import Flag
 from blase_astro.io import sed_table
 
 FREQUENCY = [8.9e8, 1.4e9, 8.8e13, 4.9e14, 1.9e15, 2.4e17, 2.4e23]
@@ -95,7 +95,7 @@ def test_several_files(blase, tmp_path, capsys):
         (b"some text\n", "not an SED file"),
         (b"\xff\xfe\0\0", "not an SED file"),
         (b"   1  matched source   10.00000    5.00000  99\n", "no usable point"),
-        (b"\x1f\x8b\x08broken", "broken gzip"),
+        (b"\x1f\x8b\x08broken", "gzip file"),
     ],
 )
 def test_no_estimate_is_an_error(blase, tmp_path, capsys, content, reason):

@@ -4,20 +4,30 @@ import importlib.abc
 import importlib.util
 import sys
 
-from .archive import list_seds, read_points, read_seds
-from .merge import merge_seds
-from .table import Points, sed_table
-from .vou import read_vou as read_sed
+# Public name: module and its name there. Loaded when first used, so that the command can say how
+# many threads it wants before numpy is there.
+_PUBLIC = {
+    "Points": ("table", "Points"),
+    "list_seds": ("archive", "list_seds"),
+    "merge_seds": ("merge", "merge_seds"),
+    "read_points": ("archive", "read_points"),
+    "read_sed": ("vou", "read_vou"),
+    "read_seds": ("archive", "read_seds"),
+    "sed_table": ("table", "sed_table"),
+}
 
-__all__ = [
-    "Points",
-    "list_seds",
-    "merge_seds",
-    "read_points",
-    "read_sed",
-    "read_seds",
-    "sed_table",
-]
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, there = _PUBLIC[name]
+    return getattr(importlib.import_module(f".{module}", __name__), there)
+
+
+def __dir__():
+    return sorted({*globals(), *_PUBLIC})
 
 
 def _register():

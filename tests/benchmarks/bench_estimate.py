@@ -76,7 +76,11 @@ for _ in range(int(sys.argv[2])):
     times.append((time.perf_counter() - start) / n)
 print(json.dumps([times, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 """
-READ = "import sys; from astropy.table import Table; table = Table.read(sys.argv[1]); table['RA'].sum()"
+READ = """
+import sys
+from astropy.table import Table
+Table.read(sys.argv[1])['RA'].sum()
+"""
 
 
 def rich_seds(archive):
@@ -145,8 +149,10 @@ def batches(peer_python, ensemble, n, repeat):
     command = [sys.executable, "-c", OUR_BATCH, str(n), str(repeat), ensemble]
     ours = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     times, memory = json.loads(ours.stdout)
-    print(f"\nIn memory, all members, one target, microseconds a row\n  blase {n} rows at once: "
-          f"{1e6 * median(times):.1f} ({memory:.0f} MiB)")
+    print(
+        f"\nIn memory, all members, one target, microseconds a row\n  blase {n} rows at once: "
+        f"{1e6 * median(times):.1f} ({memory:.0f} MiB)"
+    )
     command = [peer_python, "-c", PEER_BATCH, "20000", str(repeat)]
     peer = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     print(f"  astroblast, 1,000 rows at a time: {1e6 * median(json.loads(peer.stdout)):.1f}")
@@ -182,7 +188,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         out = folder / "out.csv"
-        print(f"{len(texts)} rich SEDs, {np.mean([t.count(chr(10)) for t in texts]):.0f} lines each")
+        print(
+            f"{len(texts)} rich SEDs, {np.mean([t.count(chr(10)) for t in texts]):.0f} lines each"
+        )
         if "one" in parts:
             longest = varied(sorted(texts, key=len)[3 * len(texts) // 4], np.random.default_rng(1))
             (folder / "sed.txt").write_text(longest)
@@ -203,7 +211,10 @@ def main():
                 words = ["-s", "-f", folder / "some.zip", "-o", out]
                 commands |= {
                     "inflating alone (python zipfile)": [
-                        sys.executable, "-c", INFLATE, folder / "some.zip"
+                        sys.executable,
+                        "-c",
+                        INFLATE,
+                        folder / "some.zip",
                     ],
                     "blast -s -f, stock": [options.peer, *words],
                     "blast -s -f, one-thread": [*one_thread, *words],
@@ -216,7 +227,9 @@ def main():
             title = f"Zip of {options.many} SEDs, {size / 1e6:.0f} MB of text"
             many = compare(title, {"blase estimate": table}, options.repeat)
             ratios = np.divide(many["blase estimate"], some["blase estimate"])
-            print(f"  time an SED x {ratios[0] * 3000 / options.many:.3f}, memory x {ratios[2]:.3f}")
+            print(
+                f"  time an SED x {ratios[0] * 3000 / options.many:.3f}, memory x {ratios[2]:.3f}"
+            )
         if "batch" in parts:
             batches(peer_python, options.ensemble, 100_000, options.repeat)
         if "match" in parts:

@@ -1,0 +1,172 @@
+"""Flags: why an estimate is missing or should not be trusted."""
+
+import enum
+
+import numpy as np
+
+from .ensemble import mean_level
+
+__all__ = ["FEW_BINS", "MIN_BINS", "Flag", "doubts", "flag_names", "flag_reference"]
+
+# Fewer filled bins than this: no estimate, the networks would answer with little but the prior.
+MIN_BINS = 3
+# Fewer than this: an estimate with a flag.
+FEW_BINS = 6
+
+
+class Flag(enum.IntFlag):
+    """Why an estimate is missing or should not be trusted: the bits of the column ``flags``.
+
+    ``Flag.FEW_BINS.text`` says what a flag means. "Training" means the real sources the ensemble
+    was trained on; what a flag compares with travels in the ensemble's file (`flag_reference`).
+
+    Examples
+    --------
+    >>> from blase_astro.flags import Flag
+    >>> Flag(48)
+    <Flag.FEW_BINS|ONE_SIDED: 48>
+    """
+
+    NO_SED = 1, "no SED belongs to this row of the catalog"
+    READ_ERROR = 2, "the SED could not be read"
+    NO_POINTS = 4, "the SED has no usable point inside the frequency bins"
+    TOO_FEW_BINS = 8, f"fewer than {MIN_BINS} bins hold points: no estimate is given"
+    FEW_BINS = 16, f"fewer than {FEW_BINS} bins hold points"
+    ONE_SIDED = 32, "all points lie on one side of the estimated peak"
+    UNUSUAL_PATTERN = 64, "the set of filled bins is far from that of any training SED"
+    UNUSUAL_LEVEL = 128, "the mean level of the SED lies outside that of the training SEDs"
+    MEMBERS_DISAGREE = (
+        256,
+        "the networks of the ensemble disagree more than on nearly all training SEDs",
+    )
+    WIDE_INTERVAL = (
+        512,
+        "the interval is as wide as the spread of the training labels: nothing was learnt",
+    )
+    EXTRAPOLATED = 1024, "the estimated peak lies beyond the training labels"
+    FOREIGN_FORMAT = (
+        2048,
+        "the SED does not come from VOU_Blazars, whose SEDs the ensemble was trained on",
+    )
+    NO_POSITION = (
+        4096,
+        "no position is known: whether the source is in the training set cannot be said",
+    )
+    AMBIGUOUS_MATCH = (
+        8192,
+        "more than one training source lies within the radius; the nearest was taken",
+    )
+    AMBIGUOUS_SED = 16384, "more than one SED belongs to this row, or more than one row to its SED"
+
+    def __new__(cls, value, text=""):
+        flag = int.__new__(cls, value)
+        flag._value_ = value
+        flag.text = text  # what the flag means, for people
+        return flag
+
+
+def flag_names(flags):
+    """Names of the flags of a bit mask.
+
+    Parameters
+    ----------
+    flags : int
+        Value of the column ``flags``.
+
+    Returns
+    -------
+    names : str
+        The names with blanks between them; empty where no flag is set.
+
+    Examples
+    --------
+    >>> from blase_astro.flags import flag_names
+    >>> flag_names(48)
+    'FEW_BINS ONE_SIDED'
+    """
+    return " ".join(flag.name for flag in Flag if flag & int(flags))
+
+
+def doubts(ensemble, binned, mean, width, spread, level):
+    """Flags that compare an estimate with what the ensemble was trained on."""
+    label = ensemble.source_columns["label"]
+    label = label[np.isfinite(label)]
+    known = np.isfinite(mean)
+    flags = np.zeros(len(mean), np.int32)
+    if ensemble.target == "nu_peak":
+        flags[known & _one_sided(binned, mean, ensemble.bin_edges)] |= Flag.ONE_SIDED
+    if len(label):
+        prior = np.diff(np.quantile(label, [0.5 - level / 2, 0.5 + level / 2]))[0]
+        flags[known & (width > prior)] |= Flag.WIDE_INTERVAL
+        flags[known & ((mean < label.min()) | (mean > label.max()))] |= Flag.EXTRAPOLATED
+    reference = ensemble.meta.get("reference")
+    if reference:
+        lowest, highest = reference["level"]
+        level = mean_level(binned)
+        flags[known & ((level < lowest) | (level > highest))] |= Flag.UNUSUAL_LEVEL
+        flags[known & (spread > reference["spread"])] |= Flag.MEMBERS_DISAGREE
+        distance = _pattern_distance(_patterns(binned), np.array(reference["patterns"]))
+        flags[known & (distance > reference["pattern_distance"])] |= Flag.UNUSUAL_PATTERN
+    return flags
+
+
+def _one_sided(binned, peak, edges):
+    """Do all filled bins lie on one side of the peak?"""
+    filled = np.isfinite(binned)
+    below = filled & (edges.mean(axis=1) < peak[:, None])
+    return ~below.any(axis=1) | ~(filled & ~below).any(axis=1)
+
+
+def _patterns(binned):
+    """Which bins are filled, one bit a bin, as one integer an SED."""
+    bits = np.left_shift(np.int64(1), np.arange(binned.shape[1]))
+    return (np.isfinite(binned) * bits).sum(axis=1)
+
+
+def _pattern_distance(patterns, known):
+    """Number of bins in which each pattern differs from the nearest known one."""
+    unique, inverse = np.unique(patterns, return_inverse=True)
+    nearest = np.array([np.bitwise_count(known ^ p).min(initial=64) for p in unique], dtype=int)
+    return nearest[inverse]
+
+
+def flag_reference(binned, spread):
+    """What the flags compare an SED with: made once from the training SEDs.
+
+    Parameters
+    ----------
+    binned : ndarray of float, shape (n, n_bins)
+        The real training SEDs.
+    spread : ndarray of float, shape (n,)
+        Standard deviation of the means of the members that never saw the SED, dex
+        (`~blase_astro.ensemble.Ensemble.predict_with_spread` with the bags of the sources).
+
+    Returns
+    -------
+    reference : dict
+        Numbers and lists, for ``ensemble.meta['reference']``: ``level`` (lowest and highest,
+        the 0.5 and 99.5 percent quantiles), ``spread`` (99 percent), ``patterns`` (the sets of
+        filled bins, one bit a bin) and ``pattern_distance`` (the largest number of bins that set
+        a training SED apart from the nearest other one, but for the 1 percent furthest off).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.flags import flag_reference
+    >>> reference = flag_reference(np.array([[-12.0, np.nan, -11.0], [-13.0, -12.0, -11.0]]),
+    ...                            np.array([0.1, 0.2]))
+    >>> reference['patterns'], reference['pattern_distance']
+    ([5, 7], 1.0)
+    """
+    level = mean_level(binned)
+    patterns, count = np.unique(_patterns(binned), return_counts=True)
+    alone = [
+        0 if count[i] > 1 else np.bitwise_count(np.delete(patterns, i) ^ p).min(initial=64)
+        for i, p in enumerate(patterns)
+    ]
+    return {
+        "level": [float(q) for q in np.nanquantile(level, [0.005, 0.995])],
+        "spread": float(np.nanquantile(spread, 0.99)),
+        "patterns": [int(p) for p in patterns],
+        "pattern_distance": float(np.quantile(np.repeat(alone, count), 0.99, method="higher")),
+    }
