@@ -142,7 +142,7 @@ def read_training_set(
     table : `~astropy.table.Table`
         One row a source: ``name``, ``file``, ``ra``, ``dec`` (deg), ``redshift``, ``log_nu_peak``,
         ``log_nufnu_peak`` and ``binned`` (n_bins). The measurements stay at hand as
-        ``table.meta['points']``, a `~blase_astro.io.Points` of the same sources.
+        ``table.meta['points']``, a `~blase_astro.io.Points`, row ``sed`` of which is the source.
 
     Raises
     ------
@@ -198,8 +198,9 @@ def read_training_set(
             "log_nu_peak": label[keep, 0],
             "log_nufnu_peak": label[keep, 1],
             "binned": binned[keep],
+            "sed": keep,
         },
-        meta={"points": select(points, keep)},
+        meta={"points": points},
     )
     for name in ("ra", "dec"):
         table[name].unit = "deg"
@@ -477,10 +478,22 @@ def seed_pool(binned, label, bag, n_members, *, seed=0, n_valid=1500, per_label=
     return Pool(np.concatenate(samples), label[sources], weight, simulated, train, valid)
 
 
-def default_pool(binned, label, bag, n_members, *, simulated=None, rich_weight=4.0, seed=0):
+def default_pool(
+    binned,
+    label,
+    bag,
+    n_members,
+    *,
+    simulated=None,
+    rich_weight=4.0,
+    match=1.0,
+    valid_share=0.1,
+    seed=0,
+):
     """Samples of the default recipe: the real SEDs, the rich ones weightier, beside simulated ones.
 
-    Every member holds back its own tenth of the real sources to choose its best epoch.
+    Every member holds back its own share of the real sources to choose its best epoch, and draws
+    its own simulated SEDs, more of them where the labels of its training sources lie dense.
 
     Parameters
     ----------
@@ -497,6 +510,10 @@ def default_pool(binned, label, bag, n_members, *, simulated=None, rich_weight=4
         sampling each follows (k,), -1 without one, and the weight of each (k,).
     rich_weight : float
         Weight of a real SED with at least ``RICH_BINS`` filled bins; others have 1.
+    match : float
+        Power of the density of the real labels in drawing simulated SEDs; 0 takes all.
+    valid_share : float
+        Share of the real sources held back.
     seed : int
         Seed of the random numbers.
 
@@ -519,8 +536,22 @@ def default_pool(binned, label, bag, n_members, *, simulated=None, rich_weight=4
         # A simulated SED on the sampling of a source of this bag is left out with it.
         extra = n + np.flatnonzero(sim_bag != left_out)
         for member in range(n_members):
-            order = np.random.default_rng([seed, left_out, member]).permutation(others)
-            n_valid = max(1, len(order) // 10)
+            rng = np.random.default_rng([seed, left_out, member])
+            order = rng.permutation(others)
+            n_valid = max(1, round(valid_share * len(order)))
             valid.append(np.sort(order[:n_valid]))
-            train.append(np.concatenate([np.sort(order[n_valid:]), extra]))
+            learnt = np.sort(order[n_valid:])
+            share = _label_density(label[extra, 0], label[learnt, 0], weight[learnt]) ** match
+            drawn = extra[rng.random(len(extra)) < share]
+            train.append(np.concatenate([learnt, drawn]))
     return Pool(binned, label, weight, np.arange(len(label)) >= n, train, valid)
+
+
+def _label_density(at, label, weight, width=0.25, floor=0.05):
+    """Smooth weighted density of labels relative to its maximum, nowhere below a floor."""
+    edges = np.linspace(10, 20, 201)
+    centres = (edges[1:] + edges[:-1]) / 2
+    counts, _ = np.histogram(label, edges, weights=weight)
+    kernel = np.exp(-0.5 * ((centres[:, None] - centres) / width) ** 2)
+    density = kernel @ counts
+    return np.maximum(np.interp(at, centres, density / density.max()), floor)

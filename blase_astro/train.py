@@ -13,13 +13,14 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ._version import __version__
 from .calibration import fit_calibration
-from .catalog import flag_reference
-from .dataset import default_pool, seed_pool, split_bags
+from .flags import flag_reference
+from .dataset import default_pool, seed_pool, select, split_bags
 from .ensemble import MIN_VARIANCE, TARGETS, ZERO_LEVEL, Ensemble
+from .flags import flag_reference
 from .sed import bin_points, load_bins
 from .simulate import simulate_seds
 
@@ -50,6 +51,11 @@ class TrainConfig:
         Number of simulated SEDs beside the real ones.
     simulated_weight : float
         Weight of a simulated SED in the loss.
+    simulated_match : float
+        Power of the density of the real labels with which simulated SEDs are drawn: 0 as they
+        were simulated, 1 as the labels of a member's real training sources lie.
+    valid_share : float
+        Share of the real sources that a member holds back to choose its best epoch.
     rich_weight : float
         Weight of a rich real SED.
     epochs, batch_size : int
@@ -72,7 +78,9 @@ class TrainConfig:
     subtract_level: bool = True
     drop_bins: float = 0.2
     simulated: int = 20000
-    simulated_weight: float = 0.2
+    simulated_weight: float = 0.4
+    simulated_match: float = 1.0
+    valid_share: float = 0.1
     rich_weight: float = 4.0
     epochs: int = 30
     batch_size: int = 64
@@ -244,11 +252,9 @@ class StackedEnsemble(pl.LightningModule):
 
     # -- Lightning -----------------------------------------------------------------------------
 
-    def on_train_epoch_start(self):
-        # Dropout starts from the epoch alone, so that a resumed run goes the same way.
-        torch.manual_seed(_epoch_seed(self.config.seed, self.current_epoch))
-
     def training_step(self, index):
+        # What is dropped is decided by the step alone, so that a resumed run goes the same way.
+        torch.manual_seed(_stable_seed(self.config.seed, self.global_step))
         loss = self.loss(index, drop=True).mean(1)
         self.log("train_loss", loss.mean(), on_step=False, on_epoch=True, prog_bar=True)
         return loss.sum()
@@ -402,22 +408,42 @@ def _scaling(pool, target, subtract_level):
 # --- the data ---------------------------------------------------------------------------------
 
 
-def _epoch_seed(seed, epoch, part=0):
-    """A seed for what is random in one epoch, the same whether the run was resumed or not."""
-    return int(np.random.SeedSequence([seed, part, epoch]).generate_state(1)[0])
+def _stable_seed(seed, when, part=0):
+    """A seed for what is random at one step or epoch, whether the run was resumed or not."""
+    return int(np.random.SeedSequence([seed, part, when]).generate_state(1)[0])
 
 
-class _Steps(Dataset):
-    """Batches of rows, (n_steps, m, batch): one item a step, all members in it."""
+class _Orders(Sampler):
+    """Batches of rows (m, batch), every member in its own order, which only the epoch decides.
 
-    def __init__(self, rows):
-        self.rows = torch.as_tensor(rows)
+    Lightning tells the epoch, also that at which a resumed run goes on.
+    """
+
+    def __init__(self, rows, size, seed):
+        self.rows, self.seed, self.epoch = rows, seed, 0
+        shortest = min(len(own) for own in rows)
+        self.size, self.n_steps = min(size, shortest), max(1, shortest // size)
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
 
     def __len__(self):
-        return len(self.rows)
+        return self.n_steps
 
-    def __getitem__(self, step):
-        return self.rows[step]
+    def __iter__(self):
+        orders = []
+        for member, own in enumerate(self.rows):
+            rng = np.random.default_rng(_stable_seed(self.seed, self.epoch, 1 + member))
+            order = rng.permutation(own)[: self.n_steps * self.size]
+            orders.append(order.reshape(self.n_steps, self.size))
+        yield from torch.as_tensor(np.stack(orders, axis=1))
+
+
+class _Rows(Dataset):
+    """Gives the rows it is asked for: the module holds the samples, on its own device."""
+
+    def __getitem__(self, rows):
+        return rows
 
 
 class PoolData(pl.LightningDataModule):
@@ -436,16 +462,8 @@ class PoolData(pl.LightningDataModule):
         self.pool, self.config = pool, config
 
     def train_dataloader(self):
-        size = self.config.batch_size
-        shortest = min(len(rows) for rows in self.pool.train)
-        n_steps = max(1, shortest // size)
-        size = min(size, shortest)
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        orders = []
-        for member, rows in enumerate(self.pool.train):
-            rng = np.random.default_rng(_epoch_seed(self.config.seed, epoch, 1 + member))
-            orders.append(rng.permutation(rows)[: n_steps * size].reshape(n_steps, size))
-        return _loader(np.stack(orders, axis=1))
+        orders = _Orders(self.pool.train, self.config.batch_size, self.config.seed)
+        return DataLoader(_Rows(), sampler=orders, batch_size=None)
 
     def val_dataloader(self):
         size = 256
@@ -453,11 +471,8 @@ class PoolData(pl.LightningDataModule):
         padded = np.full((len(self.pool.valid), n_steps * size), -1)
         for member, rows in enumerate(self.pool.valid):
             padded[member, : len(rows)] = rows
-        return _loader(padded.reshape(len(padded), n_steps, size).transpose(1, 0, 2))
-
-
-def _loader(steps):
-    return DataLoader(_Steps(np.ascontiguousarray(steps)), batch_size=None)
+        steps = torch.as_tensor(padded).reshape(len(padded), n_steps, size).transpose(0, 1)
+        return DataLoader(_Rows(), sampler=list(steps), batch_size=None)
 
 
 # --- the whole run ----------------------------------------------------------------------------
@@ -553,15 +568,18 @@ def _pool(binned, label, bag, simulated, config):
         config.n_members,
         simulated=simulated,
         rich_weight=config.rich_weight,
+        match=config.simulated_match,
+        valid_share=config.valid_share,
         seed=config.seed,
     )
 
 
 def _simulated(table, bag, config):
     """Simulated SEDs on the sampling of the real ones: binned, labels, bags, weights."""
-    points, truth = simulate_seds(
-        config.simulated, seed=config.seed, sampling=table.meta.get("points")
-    )
+    sampling = None
+    if "points" in table.meta:
+        sampling = select(table.meta["points"], np.asarray(table["sed"]))
+    points, truth = simulate_seds(config.simulated, seed=config.seed, sampling=sampling)
     binned, _ = bin_points(points, load_bins(config.bins))
     keep = np.isfinite(binned).sum(axis=1) >= 4
     pattern = np.asarray(truth["pattern"])
@@ -588,6 +606,8 @@ def _fit(pool, target, config, output, resume, progress, options):
         # One item of the loader is a whole step; workers to fetch it would only cost time.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+        # Lightning 2.6 with torch 2.13; nothing a user could do about it.
+        warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")
         fit = pl.Trainer(
             max_epochs=config.epochs,
             logger=logger,
@@ -597,7 +617,6 @@ def _fit(pool, target, config, output, resume, progress, options):
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=1,
-            reload_dataloaders_every_n_epochs=1,
             deterministic=True,
             **({"accelerator": "cpu"} | options),
         )

@@ -1,0 +1,317 @@
+"""Training: stacked members are separate ones, nothing leaks, a resumed run is the same run."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("pytorch_lightning")
+
+from blase_astro import train  # noqa: E402
+from blase_astro.cli import main  # noqa: E402
+from blase_astro.dataset import Pool, default_pool  # noqa: E402
+from blase_astro.ensemble import Ensemble  # noqa: E402
+from blase_astro.simulate import simulate_seds  # noqa: E402
+from blase_astro.train import PRESETS, StackedEnsemble, TrainConfig, train_ensemble  # noqa: E402
+
+SMALL = TrainConfig(
+    bins="v1",
+    n_bags=2,
+    n_members=2,
+    hidden=(12, 8),
+    dropout=(0.1, 0.0),
+    simulated=60,
+    epochs=3,
+    batch_size=16,
+)
+
+
+@pytest.fixture(scope="module")
+def table():
+    """A training set of simulated sources, in the shape of a real one."""
+    from astropy.table import Table
+
+    from blase_astro.sed import bin_points
+
+    points, truth = simulate_seds(160, seed=5)
+    binned, _ = bin_points(points)
+    keep = np.flatnonzero(np.isfinite(binned).sum(axis=1) >= 5)
+    columns = {name: np.asarray(truth[name])[keep] for name in ("log_nu_peak", "log_nufnu_peak")}
+    columns |= {"name": [f"s{i}" for i in keep], "binned": binned[keep]}
+    columns |= {"ra": np.linspace(0, 350, len(keep)), "dec": np.linspace(-80, 80, len(keep))}
+    return Table(columns | {"sed": keep}, meta={"points": points})
+
+
+def pool_of(table, config):
+    """The samples of a table without simulated ones."""
+    bag = np.arange(len(table)) % config.n_bags
+    label = np.stack([table["log_nu_peak"], table["log_nufnu_peak"]], axis=1)
+    return default_pool(np.asarray(table["binned"]), label, bag, config.n_members)
+
+
+def sequential(module, member, dropout=0.0):
+    """One member of a stack as torch's own layers, with the same weights."""
+    layers = []
+    for layer in module.net:
+        if isinstance(layer, train.StackedLinear):
+            n_in, n_out = layer.weight.shape[1:]
+            own = torch.nn.Linear(n_in, n_out)
+            own.weight.data = layer.weight[member].detach().T.clone()
+            own.bias.data = layer.bias[member, 0].detach().clone()
+        elif isinstance(layer, train.StackedBatchNorm):
+            own = torch.nn.BatchNorm1d(layer.weight.shape[-1])
+        elif isinstance(layer, torch.nn.Dropout):
+            own = torch.nn.Dropout(dropout)
+        else:
+            own = torch.nn.ReLU()
+        layers.append(own)
+    return torch.nn.Sequential(*layers)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])
+def test_stacked_member_trains_as_it_would_alone(table, kind):
+    """After 25 steps on the same batches a stacked member equals nn.Sequential to rounding.
+
+    In double precision: the gradient of a bias before a BatchNorm is zero but for rounding, and
+    Adam would make a step of full length of that.
+    """
+    config = replace(SMALL, dropout=(0.0, 0.0), drop_bins=0.0)
+    module = StackedEnsemble(pool_of(table, config), "nu_peak", config).double()
+    alone = sequential(module, 3).double()
+    stacked_optimizer = kind(module.net.parameters(), lr=2e-3, weight_decay=1e-2)
+    alone_optimizer = kind(alone.parameters(), lr=2e-3, weight_decay=1e-2)
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        index = torch.as_tensor(rng.integers(0, len(table), (4, 16)))
+        stacked_optimizer.zero_grad()
+        module.loss(index).mean(1).sum().backward()
+        stacked_optimizer.step()
+        x, _ = module.inputs(index)
+        out = alone(x[3])
+        label = (module.label[index[3]] - module.label_mean[3]) / module.label_std[3]
+        variance = torch.nn.functional.softplus(out[:, 1]) + train.MIN_VARIANCE
+        nll = variance.log() + (label - out[:, 0]) ** 2 / variance
+        alone_optimizer.zero_grad()
+        (nll * module.weight[index[3]]).mean().backward()
+        alone_optimizer.step()
+    x, _ = module.inputs(torch.arange(40).expand(4, -1))
+    for mode in (True, False):
+        module.net.train(mode)
+        alone.train(mode)
+        expected = alone(x[3])
+        torch.testing.assert_close(module.net(x)[3], expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])
+@pytest.mark.parametrize("subtract_level", [True, False])
+def test_export_is_the_network(table, target, subtract_level):
+    """Numpy's forward pass with everything folded in equals torch's to 1e-5."""
+    config = replace(SMALL, subtract_level=subtract_level)
+    module = StackedEnsemble(pool_of(table, config), target, config)
+    torch.manual_seed(0)
+    with torch.no_grad():  # weights and statistics as after a training
+        for value in [*module.net.parameters(), *module.net.buffers()]:
+            value.add_(torch.rand_like(value) * 0.3)
+    module.best = {k: v.clone() for k, v in module.net.state_dict().items()}
+    module.eval()
+    bag = np.arange(len(table)) % 2
+    ensemble = train._export(module, table, bag, target, config)
+    x, base = module.inputs(torch.arange(len(table)).expand(4, -1))
+    with torch.no_grad():
+        out = module.net(x)
+    mean = out[..., 0] * module.label_std + module.label_mean
+    if subtract_level and target == "nufnu_peak":
+        mean = mean + base
+    variance = torch.nn.functional.softplus(out[..., 1]) + train.MIN_VARIANCE
+    variance = variance * module.label_std**2
+    means, variances = ensemble.predict_members(table["binned"])
+    scale = out[..., 0].abs().max().item()
+    np.testing.assert_allclose(means.reshape(4, -1), mean, atol=1e-5 * scale, rtol=1e-6)
+    np.testing.assert_allclose(variances.reshape(4, -1), variance, rtol=1e-4)
+
+
+def test_training_end_to_end(table, tmp_path):
+    """Both targets, files and logs; the same seed gives the same bits, another one others."""
+    first = train_ensemble(table, SMALL, output=tmp_path, progress=False)
+    assert set(first) == {"nu_peak", "nufnu_peak"}
+    for target, ensemble in first.items():
+        loaded = Ensemble.load(tmp_path, target)
+        assert loaded.digest == ensemble.digest
+        assert loaded.weights[0].dtype == np.float32
+        assert loaded.calibration is not None
+        assert np.isfinite(loaded.source_columns["oob_mean"]).all()
+        assert loaded.meta["config"]["n_bags"] == 2
+        assert list((tmp_path / "logs" / target).glob("*/metrics.csv"))
+        assert list((tmp_path / "logs" / target).glob("*/events.*"))
+    again = train_ensemble(table, SMALL, progress=False)
+    assert again["nu_peak"].digest == first["nu_peak"].digest
+    other = train_ensemble(table, replace(SMALL, seed=1), progress=False)
+    assert other["nu_peak"].digest != first["nu_peak"].digest
+
+
+def test_out_of_bag_estimates_come_from_the_own_bag(table):
+    """What is stored as out of bag is what the members of the source's bag say."""
+    ensemble = train_ensemble(table, SMALL, progress=False)["nu_peak"]
+    columns = ensemble.source_columns
+    mean, std = ensemble.predict(table["binned"], columns["bag"])
+    np.testing.assert_array_equal(columns["oob_mean"], mean)
+    np.testing.assert_array_equal(columns["oob_std"], std)
+    found, separation, _ = ensemble.find_bag(table["ra"], table["dec"])
+    np.testing.assert_array_equal(found, columns["bag"])
+    assert separation.max() < 0.01
+
+
+def test_one_target_without_flux_labels(table):
+    """An archive without flux labels trains the peak frequency alone."""
+    table = table.copy()
+    table["log_nufnu_peak"] = np.nan
+    assert list(train_ensemble(table, replace(SMALL, epochs=1), progress=False)) == ["nu_peak"]
+
+
+def test_too_few_sources(table):
+    """More bags than can be filled is said."""
+    with pytest.raises(ValueError, match="wanted two sources with a label in each of 5 bags, got"):
+        train_ensemble(table[:7], replace(SMALL, n_bags=5), progress=False)
+
+
+def test_labels_that_cannot_be_learnt_leave_no_skill_out_of_bag(table):
+    """Random labels: members know them by heart in bag, and know nothing out of bag."""
+    rng = np.random.default_rng(2)
+    table = table[:120].copy()
+    table["log_nu_peak"] = rng.normal(14, 1, len(table))
+    config = replace(
+        SMALL, hidden=(64, 32), dropout=(0.0, 0.0), drop_bins=0.0, simulated=0, epochs=150
+    )
+    config = replace(config, learning_rate=1e-2, weight_decay=0.0)
+    pool = pool_of(table, config)
+    pool = pool._replace(valid=pool.train)  # no early stop: the most that can be learnt by heart
+    module = train._fit(pool, "nu_peak", config, None, False, False, {})
+    bag = np.arange(len(table)) % 2
+    ensemble = train._export(module, table, bag, "nu_peak", config)
+    out_of_bag = ensemble.predict(table["binned"], bag)[0]
+    in_bag = ensemble.predict(table["binned"], 1 - bag)[0]
+    label = np.asarray(table["log_nu_peak"])
+    assert np.corrcoef(label, in_bag)[0, 1] > 0.8
+    assert abs(np.corrcoef(label, out_of_bag)[0, 1]) < 0.3
+
+
+class Stop:
+    """Interrupt a training at the start of an epoch."""
+
+    def __init__(self, monkeypatch, epoch):
+        original = StackedEnsemble.training_step
+
+        def step(module, index):
+            if module.current_epoch == epoch and module.target == "nu_peak":
+                raise RuntimeError("power cut")
+            return original(module, index)
+
+        monkeypatch.setattr(StackedEnsemble, "training_step", step)
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "plateau"])
+def test_resume_gives_the_same_ensemble(table, tmp_path, monkeypatch, schedule):
+    """A run cut off and resumed ends in the very bits of one that went through."""
+    config = replace(SMALL, epochs=4, schedule=schedule)
+    whole = train_ensemble(table, config, progress=False)
+    with monkeypatch.context() as patch:
+        Stop(patch, 2)
+        with pytest.raises(RuntimeError, match="power cut"):
+            train_ensemble(table, config, output=tmp_path, progress=False)
+    assert not list(tmp_path.glob("*.npz"))
+    with pytest.raises(ValueError, match="cannot resume with another recipe .epochs: was 4, now 5"):
+        train_ensemble(table, replace(config, epochs=5), output=tmp_path, resume=True)
+    resumed = train_ensemble(table, config, output=tmp_path, resume=True, progress=False)
+    for target in whole:
+        assert resumed[target].digest == whole[target].digest
+
+
+def test_members_slow_down_one_by_one(table):
+    """A member whose validation loss stands still learns at a tenth of the rate, others do not."""
+    config = replace(SMALL, schedule="plateau")
+    module = StackedEnsemble(pool_of(table, config), "nu_peak", config)
+    module.log = lambda *args, **kwargs: None
+    module.trainer = type("Trainer", (), {"current_epoch": 0})()
+    for step in range(13):
+        loss = torch.tensor([1.0, -step, 1.0, -step])
+        module._losses = [(loss, torch.ones(4))]
+        module.on_validation_epoch_end()
+    np.testing.assert_allclose(module.rate.ravel(), [0.1, 1, 0.1, 1])
+
+
+def test_each_member_keeps_its_best_epoch(table):
+    """The weights of the epoch with the lowest validation loss of that member stay."""
+    module = StackedEnsemble(pool_of(table, SMALL), "nu_peak", SMALL)
+    module.log = lambda *args, **kwargs: None
+    name = "0.weight"
+    for epoch, loss in enumerate([[3, 1, 2, 2], [2, 2, 3, 1], [4, 0, 1, 3]]):
+        module.trainer = type("Trainer", (), {"current_epoch": epoch})()
+        with torch.no_grad():
+            module.net.get_parameter(name).fill_(epoch)
+        module._losses = [(torch.tensor(loss, dtype=torch.float), torch.ones(4))]
+        module.on_validation_epoch_end()
+    assert module.best_epoch.tolist() == [1, 2, 2, 1]
+    assert [module.best[name][m].unique().item() for m in range(4)] == [1, 2, 2, 1]
+
+
+def test_seed_preset_is_the_original(table):
+    """Widths, dropout and optimizer of the original recipe, and it trains."""
+    config = PRESETS["seed"]
+    assert config.hidden == (152, 80, 72, 48)
+    assert (config.batch_size, config.epochs, config.n_bags, config.n_members) == (64, 200, 5, 5)
+    pool = pool_of(table, config)
+    module = StackedEnsemble(pool, "nu_peak", config)
+    shapes = [tuple(p.shape[1:]) for n, p in module.net.named_parameters() if "0.weight" in n]
+    assert shapes[0] == (52, 152)
+    assert isinstance(module.configure_optimizers(), torch.optim.Adam)
+    config = replace(config, epochs=1, n_bags=2, n_members=1)
+    assert "nu_peak" in train_ensemble(table, config, progress=False)
+
+
+def test_dropped_bins_leave_at_least_four():
+    """No sample loses so many bins that nothing is left to learn from."""
+    torch.manual_seed(0)
+    filled = torch.rand(3, 500, 26) < 0.5
+    kept = train._drop_bins(filled, 0.45)
+    assert not (kept & ~filled).any()
+    assert (kept.sum(-1) >= torch.clamp(filled.sum(-1), max=4)).all()
+    assert kept.sum() < filled.sum()
+
+
+def test_pool_is_a_tuple_of_known_fields():
+    """The seam between making samples and learning from them."""
+    assert Pool._fields == ("binned", "label", "weight", "simulated", "train", "valid")
+
+
+def write_archive(folder, n=24):
+    """Simulated SEDs as files whose names hold their labels."""
+    assert main(["simulate", "-n", str(n), "--seed", "3", "-o", str(folder), "--quiet"]) == 0
+
+
+def test_train_command(tmp_path, capsys):
+    """The command trains on what `blase simulate` writes, and overwrites nothing unasked."""
+    archive, output = tmp_path / "seds.zip", tmp_path / "ensemble"
+    write_archive(archive, 60)
+    options = ["--bags", "2", "--members", "1", "--epochs", "1", "--simulated", "20", "--quiet"]
+    assert main(["train", str(archive), "-o", str(output), *options]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("nu_peak: ")
+    assert "nufnu_peak: " in out
+    assert Ensemble.load(output).n_bags == 2
+    assert main(["train", str(archive), "-o", str(output), *options]) == 1
+    assert "nu_peak.npz exists; --overwrite replaces it" in capsys.readouterr().err
+    assert main(["train", str(archive), "-o", str(output), *options, "--overwrite"]) == 0
+
+
+def test_train_command_errors(tmp_path, capsys):
+    """A missing archive, a folder without SEDs and a wrong number are one line each."""
+    output = str(tmp_path / "ensemble")
+    assert main(["train", str(tmp_path / "nowhere.zip"), "-o", output]) == 1
+    assert "nowhere.zip" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(["train", str(tmp_path / "empty"), "-o", output]) == 1
+    assert "blase: error:" in capsys.readouterr().err
+    assert main(["train", "x", "-o", output, "--bags", "-3"]) == 2
+    assert "wanted a whole number from 0, got -3" in capsys.readouterr().err
+    assert not (tmp_path / "ensemble").exists()
