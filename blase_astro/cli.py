@@ -442,6 +442,7 @@ def _add_evaluate(commands):
     parser.add_argument("-o", "--output", metavar="DIR", help="folder for the report")
     parser.add_argument(
         "--seds",
+        dest="archive",
         metavar="ARCHIVE",
         help="SEDs that the ensemble was trained on, for a figure of what its members gain",
     )
@@ -492,8 +493,8 @@ def _out_of_bag(options):
         raise ValueError("--estimate, --label and --target need --truth")
     ensembles = load_ensembles(options.what)
     settings = {"title": "Out-of-bag evaluation", "ensemble": ensembles}
-    if options.seds:
-        settings["members"] = {e.target: member_means(e, options.seds) for e in ensembles}
+    if options.archive:
+        settings["members"] = {e.target: member_means(e, options.archive) for e in ensembles}
     return out_of_bag_tables(ensembles, options.level or 0.95), settings
 
 
@@ -502,7 +503,7 @@ def _compared(options):
     from .io.append import read_catalog
     from .report import compare
 
-    if options.what is None or options.seds:
+    if options.what is None or options.archive:
         raise ValueError("--truth goes with a table of estimates, not with an ensemble or --seds")
     estimates, labels = read_catalog(options.what), read_catalog(options.truth)
     named = options.target or options.estimate or options.label

@@ -8,6 +8,7 @@ __all__ = [
     "CLASS_EDGES",
     "LEVELS",
     "SED_CLASSES",
+    "cdf_of_interval",
     "class_groups",
     "confusion",
     "crps",
@@ -194,6 +195,28 @@ def normal_cdf(value, mean, std):
     return ndtr((np.asarray(value, float) - mean) / std)
 
 
+def cdf_of_interval(value, mean, lo, hi, level=0.95):
+    """Cumulative normal distribution with given intervals, for estimates that give no other.
+
+    Parameters
+    ----------
+    value, mean : array_like, shape (n,)
+        Where to take it, and the estimates.
+    lo, hi : array_like, shape (n,)
+        Ends of the intervals; the standard deviation may differ on both sides of the estimate.
+    level : float
+        Probability of the intervals.
+
+    Returns
+    -------
+    probability : ndarray of float64, shape (n,)
+        Probability below ``value``.
+    """
+    value, mean, lo, hi = (np.asarray(a, float) for a in (value, mean, lo, hi))
+    half = np.where(value < mean, mean - lo, hi - mean)
+    return normal_cdf(value, mean, half / normal_interval(0.0, 1.0, level)[1])
+
+
 def randomised_pit(cdf, label, rounding=0.0, seed=0):
     """Probability integral transform of labels that were rounded.
 
@@ -336,7 +359,7 @@ def evaluate(label, mean, lo, hi, *, level=0.95, cdf=None, pit=None, crps=None):
 
     label, mean, lo, hi = (np.asarray(a, float) for a in (label, mean, lo, hi))
     if cdf is None:
-        cdf = _cdf_of_interval(label, mean, lo, hi, level)
+        cdf = cdf_of_interval(label, mean, lo, hi, level)
     if crps is None:
         crps = _crps_of_interval(label, mean, lo, hi, level)
     pit = cdf if pit is None else pit
@@ -397,18 +420,6 @@ def _coverage_description(name):
     if name.endswith("_err"):
         return f"binomial error of coverage_{percent}"
     return f"share of labels in the central {percent}-percent interval"
-
-
-def _std_of_interval(label, mean, lo, hi, level):
-    """Standard deviation of the normal distribution with that interval, on the label's side."""
-    from scipy.special import ndtri
-
-    half = np.where(label < mean, mean - lo, hi - mean)
-    return half / ndtri((1 + level) / 2)
-
-
-def _cdf_of_interval(label, mean, lo, hi, level):
-    return normal_cdf(label, mean, _std_of_interval(label, mean, lo, hi, level))
 
 
 def _crps_of_interval(label, mean, lo, hi, level):

@@ -6,7 +6,7 @@ from .calibration import calibrate_out_of_bag
 from .ensemble import TARGETS, Ensemble
 from .evaluate import crps, q_value, randomised_pit
 
-__all__ = ["original_columns", "out_of_bag", "refine"]
+__all__ = ["load_ensembles", "original_columns", "out_of_bag", "refine"]
 
 # First columns of the table that the original work ends with.
 _ORIGINAL_COLUMNS = ("Right Ascension", "Declination", "Bag", "Catalogue Peak", "Estimated Peak")
@@ -143,7 +143,7 @@ def refine(ensemble, *, level=0.95, false_discovery=0.1):
     """
     from astropy.table import Table
 
-    ensembles = _load(ensemble)
+    ensembles = load_ensembles(ensemble)
     tables = [out_of_bag(e, level=level) for e in ensembles]
     first = tables[0]
     refined = Table(first["name", "ra", "dec", "bag", "n_bins"], meta={})
@@ -166,8 +166,20 @@ def refine(ensemble, *, level=0.95, false_discovery=0.1):
     return refined[order]
 
 
-def _load(ensemble):
-    """Ensembles of a folder, those of both targets that are there."""
+def load_ensembles(ensemble=None):
+    """Ensembles of both targets, or of those that are there.
+
+    Parameters
+    ----------
+    ensemble : path-like or list of `~blase_astro.ensemble.Ensemble`, optional
+        A folder or file of ensembles, or the ensembles themselves; by default those that come
+        with the package.
+
+    Returns
+    -------
+    ensembles : list of `~blase_astro.ensemble.Ensemble`
+        That for the peak frequency first.
+    """
     from pathlib import Path
 
     if isinstance(ensemble, Ensemble):
