@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ._version import __version__
 from .calibration import fit_calibration
-from .flags import flag_reference
 from .dataset import default_pool, seed_pool, select, split_bags
 from .ensemble import MIN_VARIANCE, TARGETS, ZERO_LEVEL, Ensemble
 from .flags import flag_reference

@@ -87,7 +87,7 @@ def test_labels_from_the_4lac(shared_data):
     catalog = Table.read(shared_data / "catalogs" / "table_4LAC_h.fits")
     table = read_training_set(shared_data / "SEDs.zip", catalog, report=said.append)
     own = read_training_set(shared_data / "SEDs.zip")
-    labels = {name: value for name, value in zip(own["file"], own["log_nu_peak"], strict=True)}
+    labels = dict(zip(own["file"], own["log_nu_peak"], strict=True))
     expected = [labels[name] for name in table["file"]]
     assert len(table) > 1300
     assert np.isfinite(table["log_nufnu_peak"]).all()
