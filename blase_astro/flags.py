@@ -12,6 +12,8 @@ __all__ = ["FEW_BINS", "MIN_BINS", "Flag", "doubts", "flag_names", "flag_referen
 MIN_BINS = 3
 # Fewer than this: an estimate with a flag.
 FEW_BINS = 6
+# From here on (log10 Hz) points belong to the inverse-Compton component.
+_GAMMA_RAYS = 20.0
 
 
 class Flag(enum.IntFlag):
@@ -32,7 +34,7 @@ class Flag(enum.IntFlag):
     NO_POINTS = 4, "the SED has no usable point inside the frequency bins"
     TOO_FEW_BINS = 8, f"fewer than {MIN_BINS} bins hold points: no estimate is given"
     FEW_BINS = 16, f"fewer than {FEW_BINS} bins hold points"
-    ONE_SIDED = 32, "all points lie on one side of the estimated peak"
+    ONE_SIDED = 32, "no point below the estimated peak, or none above it below 1e20 Hz"
     UNUSUAL_PATTERN = 64, "the set of filled bins is far from that of any training SED"
     UNUSUAL_LEVEL = 128, "the mean level of the SED lies outside that of the training SEDs"
     MEMBERS_DISAGREE = (
@@ -111,10 +113,12 @@ def doubts(ensemble, binned, mean, width, spread, level):
 
 
 def _one_sided(binned, peak, edges):
-    """Do all filled bins lie on one side of the peak?"""
+    """Do all filled bins lie on one side of the peak? Gamma rays are another component's."""
     filled = np.isfinite(binned)
-    below = filled & (edges.mean(axis=1) < peak[:, None])
-    return ~below.any(axis=1) | ~(filled & ~below).any(axis=1)
+    centre = edges.mean(axis=1)
+    below = centre < peak[:, None]
+    above = ~below & (centre < _GAMMA_RAYS)
+    return ~(filled & below).any(axis=1) | ~(filled & above).any(axis=1)
 
 
 def _patterns(binned):
@@ -124,10 +128,15 @@ def _patterns(binned):
 
 
 def _pattern_distance(patterns, known):
-    """Number of bins in which each pattern differs from the nearest known one."""
+    """Jaccard distance of each pattern from the nearest known one: bins not shared by both."""
     unique, inverse = np.unique(patterns, return_inverse=True)
-    nearest = np.array([np.bitwise_count(known ^ p).min(initial=64) for p in unique], dtype=int)
+    nearest = np.array([_distances(p, known).min(initial=1) for p in unique], dtype=float)
     return nearest[inverse]
+
+
+def _distances(pattern, known):
+    """Share of the bins filled in a pattern or a known one that is not filled in both."""
+    return 1 - np.bitwise_count(known & pattern) / np.maximum(np.bitwise_count(known | pattern), 1)
 
 
 def flag_reference(binned, spread):
@@ -146,8 +155,8 @@ def flag_reference(binned, spread):
     reference : dict
         Numbers and lists, for ``ensemble.meta['reference']``: ``level`` (lowest and highest,
         the 0.5 and 99.5 percent quantiles), ``spread`` (99 percent), ``patterns`` (the sets of
-        filled bins, one bit a bin) and ``pattern_distance`` (the largest number of bins that set
-        a training SED apart from the nearest other one, but for the 1 percent furthest off).
+        filled bins, one bit a bin) and ``pattern_distance`` (Jaccard distance of a training SED's
+        set from the nearest other one, but for the 1 percent furthest off).
 
     Examples
     --------
@@ -155,13 +164,13 @@ def flag_reference(binned, spread):
     >>> from blase_astro.flags import flag_reference
     >>> reference = flag_reference(np.array([[-12.0, np.nan, -11.0], [-13.0, -12.0, -11.0]]),
     ...                            np.array([0.1, 0.2]))
-    >>> reference['patterns'], reference['pattern_distance']
-    ([5, 7], 1.0)
+    >>> reference['patterns'], round(reference['pattern_distance'], 2)
+    ([5, 7], 0.33)
     """
     level = mean_level(binned)
     patterns, count = np.unique(_patterns(binned), return_counts=True)
     alone = [
-        0 if count[i] > 1 else np.bitwise_count(np.delete(patterns, i) ^ p).min(initial=64)
+        0 if count[i] > 1 else _distances(p, np.delete(patterns, i)).min(initial=1)
         for i, p in enumerate(patterns)
     ]
     return {

@@ -59,7 +59,7 @@ def _random_ensemble(target, sizes=(53, 16, 2), n_bags=3, n_members=2, seed=0):
                 "level": [-14.0, -9.0],
                 "spread": 5.0,
                 "patterns": [2**26 - 1],
-                "pattern_distance": 20.0,
+                "pattern_distance": 0.8,
             }
         },
     )

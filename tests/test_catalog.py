@@ -204,11 +204,15 @@ def test_each_doubt_has_its_flag(ensembles):
     assert flags_of(ensemble, good, level=[-11.0, -10.0]) == Flag.UNUSUAL_LEVEL
     assert flags_of(ensemble, good, level=[-14.0, -13.0]) == Flag.UNUSUAL_LEVEL
     assert flags_of(ensemble, good, spread=0.0) == Flag.MEMBERS_DISAGREE
-    assert flags_of(ensemble, good, pattern_distance=18.0) == Flag.UNUSUAL_PATTERN
+    assert flags_of(ensemble, good, pattern_distance=0.7) == Flag.UNUSUAL_PATTERN
     assert flags_of(ensemble, make_sed()) == Flag.NO_POSITION
     assert flags_of(ensemble, make_sed(ra, dec, origin="ned")) == Flag.FOREIGN_FORMAT
     gamma = sed_table(10 ** np.array([22.3, 23, 23.2, 23.4, 23.6, 24, 24.5, 25]), [1e-12] * 8)
     assert Flag.ONE_SIDED in flags_of(ensemble, gamma)
+    radio_and_gamma = sed_table(
+        10 ** np.array([8, 9, 9.2, 9.4, 22.3, 23, 23.2, 23.4]), [1e-13] * 4 + [1e-12] * 4
+    )
+    assert Flag.ONE_SIDED in flags_of(ensemble, radio_and_gamma)
 
 
 def test_labels_make_flags(ensembles):

@@ -1,0 +1,87 @@
+"""What each flag means: errors, intervals and coverage with the flag and without, out of bag.
+
+    python tests/benchmarks/bench_flags.py ARCHIVE [--ensemble DIR] [--thin]
+
+ARCHIVE is the archive that the ensemble was trained on. Every SED is estimated by the members that
+never saw its source, and compared with its label. With ``--thin`` each SED is estimated again with
+part of its bins left out, at random or from one end: what a flag is for, and rare among the SEDs
+as they are. (Coverage is then not to be expected: the intervals were calibrated on whole SEDs.)
+"""
+
+import argparse
+
+import numpy as np
+
+from blase_astro.bulk import read_chunks
+from blase_astro.catalog import _estimate_chunk, _settings
+from blase_astro.flags import Flag
+from blase_astro.sky import pairs
+
+
+def thinned(chunk, rng):
+    """SEDs with bins left out: a random share of all, or all above or below a random one."""
+    binned = chunk.binned.copy()
+    n, n_bins = binned.shape
+    share = rng.uniform(0, 1, (n, 1))
+    at_random = rng.random((n, n_bins)) < share
+    cut, place = rng.integers(0, n_bins, (n, 1)), np.arange(n_bins)
+    one_end = np.where(rng.random((n, 1)) < 0.5, place < cut, place > cut)
+    binned[np.where(rng.random((n, 1)) < 0.5, at_random, one_end)] = np.nan
+    return chunk._replace(binned=binned)
+
+
+def out_of_bag(archive, settings, copies, rng):
+    """Estimates of the training sources, with their labels."""
+    sources = settings.first.source_columns
+    parts = []
+    for chunk in read_chunks(archive, settings.first.bin_edges):
+        for one in [thinned(chunk, rng) for _ in range(copies)] or [chunk]:
+            parts.append(_estimate_chunk(one, settings))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    row, source, _ = pairs(
+        columns["ra"], columns["dec"], sources["ra"], sources["dec"], settings.radius
+    )
+    row, first = np.unique(row, return_index=True)
+    found = {name: values[row] for name, values in columns.items()}
+    return found | {"label": sources["label"][source[first]]}
+
+
+def line(name, rows, error, width, covered):
+    """One line of the table."""
+    if rows.sum() < 5:
+        return f"{name:18}{rows.sum():7d}"
+    return (
+        f"{name:18}{rows.sum():7d}{np.median(error[rows]):9.3f}{np.mean(error[rows] > 1):9.3f}"
+        f"{np.sqrt(np.mean(error[rows] ** 2)):9.3f}{np.median(width[rows]):9.2f}"
+        f"{np.mean(covered[rows]):9.3f}"
+    )
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("archive")
+    parser.add_argument("--ensemble")
+    parser.add_argument("--thin", action="store_true")
+    options = parser.parse_args()
+    settings = _settings(options.ensemble)
+    found = out_of_bag(options.archive, settings, 3 * options.thin, np.random.default_rng(0))
+    target = settings.first.target
+    mean, lo, hi = (found[f"log_{target}{end}"] for end in ("", "_lo", "_hi"))
+    known = np.isfinite(mean) & np.isfinite(found["label"])
+    flags = found["flags"][known]
+    error = np.abs(mean - found["label"])[known]
+    covered = ((lo <= found["label"]) & (found["label"] <= hi))[known]
+    table = error, (hi - lo)[known], covered
+    print(f"{known.sum()} estimates of {target} out of bag (of {len(known)} SEDs)")
+    print(f"{'':18}{'n':>7}{'median':>9}{'> 1 dex':>9}{'rms':>9}{'width':>9}{'covered':>9}")
+    print(line("all", np.ones(known.sum(), bool), *table))
+    print(line("no flag", flags == 0, *table))
+    for flag in Flag:
+        if (flags & flag).any():
+            print(line(flag.name, (flags & flag) != 0, *table))
+            print(line("  without it", (flags & flag) == 0, *table))
+
+
+if __name__ == "__main__":
+    main()
