@@ -11,6 +11,7 @@ import pytest
 import vou_files
 from astropy.utils.exceptions import AstropyUserWarning
 
+from blase_astro.io import archive as module
 from blase_astro.io import list_seds, read_points, read_sed, read_seds
 
 CLEAN = "ABCDEG"  # the made-up files of one source without a malformed row
@@ -112,8 +113,9 @@ class TestGood:
         (sed,) = read_points(shared_data / "SEDs.zip", [points[0].name[5]])
         assert sed.ra == points[0].ra[5]
 
-    def test_memory_does_not_grow_with_the_archive(self, tmp_path):
+    def test_memory_does_not_grow_with_the_archive(self, tmp_path, monkeypatch):
         """Twenty times the files need no more memory."""
+        monkeypatch.setattr(module, "_keep_freed_memory", lambda: None)
         data = b"\n".join(vou_files.padded("B").split(b"\n")[:5] * 20)
 
         def peak(n):
@@ -239,8 +241,9 @@ class TestBad:
                 read(archive)
 
     @pytest.mark.parametrize("size", [2 * 10**6, 65 * 2**20])
-    def test_bomb(self, size, tmp_path):
+    def test_bomb(self, size, tmp_path, monkeypatch):
         """What inflates beyond all measure is not inflated."""
+        monkeypatch.setattr(module, "_keep_freed_memory", lambda: None)
         path = write_zip(tmp_path / "s.zip", [("a.txt", bytes(size)), self.OTHERS[0]])
         tracemalloc.start()
         (points,) = read_points(path)

@@ -71,14 +71,16 @@ def _fixed_columns(rows):
     """
     words = np.ascontiguousarray(rows.view("<u4").reshape(-1, _WIDTH // 4).T)
     diff = words[:18] ^ _PATTERN
-    wrong = np.bitwise_or.reduce(((diff + _ADD) | diff) & _EXACT, axis=0)
+    wrong = diff + _ADD
+    wrong |= diff
+    wrong &= _EXACT
     head, middle, tail = diff[0:12:3], diff[1:12:3], diff[2:12:3]  # ' d.d', 'ddE+', 'dd  '
     sign, exponent_sign = head & 0xFF, middle >> 24
     negative = sign == (ord(" ") ^ ord("-"))
     small = exponent_sign == (ord("+") ^ ord("-"))
     signs = (negative | (sign == 0)) & (small | (exponent_sign == 0))
     flag, plain_text = _flag_and_text(words[18], words[19])
-    fixed = (wrong == 0) & signs.all(axis=0) & plain_text
+    fixed = (np.bitwise_or.reduce(wrong, axis=0) == 0) & signs.all(axis=0) & plain_text
 
     mantissa = ((head >> 8) & 0xF) * 1000 + ((head >> 24) & 0xF) * 100
     mantissa += (middle & 0xF) * 10 + ((middle >> 8) & 0xF)
@@ -199,12 +201,13 @@ def points_from_bytes(names, contents, errors):
             errors[i] = vou.no_rows(places)
         else:
             malformed.append((names[i], len(places), places[0]))
-    *columns, limit = vou.without_magic_numbers(*numbers[:, kept], flag[kept])
+    kept = np.flatnonzero(kept)
+    *columns, limit = vou.without_magic_numbers(*numbers.take(kept, axis=1), flag[kept])
     points = Points(
         _section_names(names, section_file, metas),
         *(np.array([meta[key] for meta in metas], float) for key in ("ra", "dec", "redshift")),
         [errors[i] for i in section_file],
-        np.searchsorted(line, np.flatnonzero(kept), side="right") - 1,
+        np.searchsorted(line, kept, side="right") - 1,
         *columns,
         limit,
         duplicate[kept],
