@@ -27,9 +27,9 @@ _HOST_NUFNU = np.array(
 _LAT = (
     (
         [22.233, 22.622, 23.122, 23.622, 24.122, 24.622, 25.361],
-        [2.0e-12, 4.0e-13, 1.3e-13, 7.0e-14, 5.0e-14, 6.0e-14, 4.0e-14],
+        [2.0e-12, 4.6e-13, 1.3e-13, 7.0e-14, 5.0e-14, 6.0e-14, 4.0e-14],
         [7.5e-13, 6.8e-14, 1.5e-14, 1.4e-14, 2.7e-14, 7.7e-14, 1.6e-13],
-        [2.2, 2.0, 1.6, 1.6, 1.3, 0.7, 0.6],
+        [2.2, 1.7, 1.6, 1.6, 1.3, 0.7, 0.6],
     ),
     (
         [22.22, 22.47, 22.72, 22.96, 23.21, 23.46, 23.70, 23.95, 24.20, 24.44, 24.69, 24.94]
@@ -68,7 +68,7 @@ _ONE_EPOCH = np.array([0.1, 0.9, 0.6, 0.15, 0.4, 0.4, 0.5, 0.0])
 _PROBE_BANDS = np.array([8.3, 9.1, 12.3, 13.95, 14.7, 14.9, 16.5, 18.0, 20.0])
 _PROBES = np.array([7.9, 8.6, 9.146, 13.6, 14.65, 14.74, 15.1, 17.38, 18.8, 26.2])
 _PROBE_SURVEY = np.array([-15.5, -15.2, -16.4, -12.6, -13.4, -12.4, -13.2, -12.8, -11.3, -12.4])
-_PROBE_MISSED = np.array([0.1, 0.1, 0.3, 0.5, 0.3, 0.8, 0.3, 1.5, 0.2, 0.2])
+_PROBE_MISSED = np.array([0.1, 0.1, 0.1, 0.5, 0.1, 0.8, 0.3, 1.5, 0.2, 0.2])
 
 
 def _normal(rng, mean, scatter, n, lo=-np.inf, hi=np.inf):
@@ -101,8 +101,8 @@ def _population(n, rng):
     s["lobe_slope"] = _normal(rng, 0.2, 0.12, n, -0.1, 0.5)
     # Disc and torus relative to the synchrotron peak; hardly any in a BL Lac.
     s["disc_dev"] = _normal(rng, 0, 0.33, n)
-    disc = s["disc_dev"] + (-0.06 - 0.7 * np.clip(nu - 12.3, -0.5, 2))
-    s["disc"] = np.where(fsrq, disc, disc - 1.3 - 0.5 * rng.random(n))
+    disc = s["disc_dev"] + (-0.02 - 1.0 * np.clip(nu - 12.3, -0.5, 1.5))
+    s["disc"] = np.where(fsrq, disc, disc - 0.4 - 1.2 * rng.random(n))
     s["disc_nu"] = _normal(rng, 15.42, 0.10, n) - np.log10(1 + s["z"])
     s["torus"] = s["disc"] + _normal(rng, -0.22, 0.2, n)
     _draw_compton(s, n, rng)
@@ -121,11 +121,13 @@ def _draw_synchrotron(s, n, rng):
     # Curvature against peak frequency of Chen 2014: 1/b rises by 2.04 a decade.
     b = 1 / (2.04 * np.clip(nu - 10.84, 1.7, None))
     s["b_lo"] = b * 10 ** _normal(rng, -0.03, 0.10, n)
-    s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, np.where(s["fsrq"], 0.15, 0.20), n)
-    s["slope"] = _normal(rng, 0.54, 0.08, n, 0.25, 0.9)
+    s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, np.where(s["fsrq"], 0.15, 0.22), n)
+    s["slope"] = _normal(rng, 0.52, 0.08, n, 0.25, 0.9)
     s["slope_radio"] = _normal(rng, 0.97, 0.15, n, 0.5, 1.4)
-    turnover = 11.15 + 0.2 * np.clip(nu - 12.2, 0, 2)
-    s["turnover"] = np.minimum(_normal(rng, turnover, 0.6, n, 9.3, 13), nu - 0.3)
+    # Where the core becomes transparent: near the peak in FSRQs and moving with it.
+    turnover = np.where(s["fsrq"], 11.1 + 0.65 * (nu - 12.2), 11.2 + 0.2 * np.clip(nu - 12.2, 0, 2))
+    turnover = _normal(rng, turnover, np.where(s["fsrq"], 0.35, 0.5), n, 9.3, 13)
+    s["turnover"] = np.minimum(turnover, nu - 0.3)
     s["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
 
 
@@ -133,7 +135,7 @@ def _draw_compton(s, n, rng):
     """Shape and level of the inverse Compton component, from its gamma rays."""
     nu, fsrq = s["nu"], s["fsrq"]
     index = np.where(fsrq, 2.49 - 0.07 * (nu - 12.25), 2.24 - 0.115 * (nu - 12.75))
-    index = _normal(rng, np.maximum(index, 1.78), np.where(fsrq, 0.15, 0.13), n, 1.4, 3.0)
+    index = _normal(rng, np.maximum(index, 1.78), np.where(fsrq, 0.17, 0.14), n, 1.4, 3.0)
     s["ic_b_hi"] = 10 ** _normal(rng, np.where(fsrq, -0.87, -1.1 - 0.05 * (nu - 13)), 0.18, n)
     s["ic_b_lo"] = s["ic_b_hi"] * 10 ** _normal(rng, -0.05, 0.08, n)
     # The log-parabola has the index at the pivot, 0.6 GeV for soft and 5 GeV for hard spectra.
@@ -143,7 +145,7 @@ def _draw_compton(s, n, rng):
     # Energy flux of 0.1-100 GeV over the synchrotron peak.
     ratio = np.where(
         fsrq,
-        0.85 - 0.2 * (nu - 12.5),
+        0.83 - 0.33 * (nu - 12.5),
         0.62 - 0.05 * (nu - 13) - 0.2 * np.clip(nu - 15.2, 0, None),
     )
     s["gamma_ratio"] = _normal(rng, ratio, np.where(fsrq, 0.35, 0.28), n)
@@ -156,8 +158,13 @@ def _draw_compton(s, n, rng):
     s["ic_level"] = s["gamma_ratio"] - np.log10(mean)
     # The hard X-ray tail has the slope that leads down to the X-ray level.
     # It goes with the power of the disc, whose photons are scattered.
-    tail = -0.95 - 0.2 * (nu - 12.3) + np.where(fsrq, 0.55 * s["disc_dev"], 0)
-    tail = _normal(rng, tail, np.where(fsrq, 0.27, 0.42), n)
+    tail = np.where(
+        fsrq,
+        -0.88 - 0.4 * (nu - 12.3),
+        -1.0 - 0.2 * (nu - 12.5) - 0.4 * np.clip(nu - 13.8, 0, None),
+    )
+    tail += np.where(fsrq, 0.55 * s["disc_dev"], 0)
+    tail = _normal(rng, tail, np.where(fsrq, 0.25, 0.33), n)
     d, drop = s["ic_nu"] - 17.7, np.maximum(s["ic_level"] - tail, 0.05)
     s["ic_b_lo"] = b = np.maximum(s["ic_b_lo"], 1.05 * drop / d**2)
     s["ic_slope"] = np.clip(2 * b * (d - np.sqrt(d**2 - drop / b)), 0.1, 1.2)
@@ -261,9 +268,8 @@ def _components(x, s, synchrotron, compton, gaia):
         host = _host(xi, t) + np.where(gaia[infrared], np.log10(t["host_in_gaia"]), 0)
         # Photographic magnitudes of galaxies that are no point sources come out too bright.
         host += np.where(np.abs(xi - 14.7388) < 2e-4, t["plate"], 0)
-        total[infrared] += 10**host + np.where(
-            t["fsrq"], 10 ** (t["level"] + _disc(xi, t)) + 10 ** (t["level"] + _torus(xi, t)), 0
-        )
+        total[infrared] += 10**host + 10 ** (t["level"] + _disc(xi, t))
+        total[infrared] += 10 ** (t["level"] + _torus(xi, t))
     depth = np.zeros(len(x))
     uv = (x > 14.6) & (x < 16.5)
     depth[uv] = _forest_depth(x[uv], s["z"][uv])
@@ -297,7 +303,7 @@ def _flux(x, sed, s, rng, gaia):
     rise = 0.4 + 0.6 * _logistic((d + 1.0) / 0.4) + 0.6 * _logistic((d - 0.7) / 0.4)
     amplitude = p["amplitude"] * np.where(x < 12.3, 0.6, rise)
     # Satellites are pointed at flares.
-    synch = synch + np.where((x > 16) & (x < 20), 0.4, 0)
+    synch = synch + np.where((x > 16) & (x < 20), 0.6, 0)
     synchrotron = p["level"] + _synchrotron(x, p) + _swing(amplitude, synch)
     swing = np.where((x > 21) & (x < 26.2), 0.3, 0.9)
     swing = np.where(np.abs(x - 23.384) < 0.002, 0.9, swing)  # a month, not years
