@@ -155,8 +155,9 @@ def flag_reference(binned, spread):
     reference : dict
         Numbers and lists, for ``ensemble.meta['reference']``: ``level`` (lowest and highest,
         the 0.5 and 99.5 percent quantiles), ``spread`` (99 percent), ``patterns`` (the sets of
-        filled bins, one bit a bin) and ``pattern_distance`` (Jaccard distance of a training SED's
-        set from the nearest other one, but for the 1 percent furthest off).
+        filled bins, one bit a bin) and ``pattern_distance`` (Jaccard distance from the nearest
+        other pattern of the training SEDs that share theirs with none, but for the furthest 1
+        percent).
 
     Examples
     --------
@@ -169,13 +170,15 @@ def flag_reference(binned, spread):
     """
     level = mean_level(binned)
     patterns, count = np.unique(_patterns(binned), return_counts=True)
+    # Most sparse SEDs share a pattern; how far patterns lie apart, those that are alone tell.
     alone = [
-        0 if count[i] > 1 else _distances(p, np.delete(patterns, i)).min(initial=1)
-        for i, p in enumerate(patterns)
+        _distances(pattern, np.delete(patterns, i)).min(initial=1)
+        for i, pattern in enumerate(patterns)
+        if count[i] == 1
     ]
     return {
         "level": [float(q) for q in np.nanquantile(level, [0.005, 0.995])],
         "spread": float(np.nanquantile(spread, 0.99)),
         "patterns": [int(p) for p in patterns],
-        "pattern_distance": float(np.quantile(np.repeat(alone, count), 0.99, method="higher")),
+        "pattern_distance": float(np.quantile(alone, 0.99, method="higher")) if alone else 0.0,
     }
