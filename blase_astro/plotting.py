@@ -463,7 +463,7 @@ def plot_sed(
     title : str, optional
         Title of the figure.
     legend : bool
-        Whether to draw the legend.
+        Whether to draw the legend and the names of the classes, for which small Axes have no room.
 
     Returns
     -------
@@ -482,14 +482,14 @@ def plot_sed(
     ['estimated peak', '95-percent interval', '3 points used']
     """
     ax = _axes(ax)
-    _draw_frame(ax, edges)
+    _draw_frame(ax, edges, names=legend)
     _draw_points(ax, sed, edges)
     _draw_peak(ax, peak, interval, peak_flux, flux_interval, level)
     if known is not None and np.isfinite(known):
         ax.axvline(known, color=_BLACK, lw=1.5, ls="--", label="known peak")
     top = ax if density is None else _draw_density(ax, density, interval, known)
     if title:
-        top.set_title(title, fontsize="medium")
+        top.set_title(title, fontsize="medium" if legend else "small")
     if legend:
         # below the Axes, where it hides no measurement
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize="small",
@@ -497,13 +497,13 @@ def plot_sed(
     return ax
 
 
-def _draw_frame(ax, edges):
+def _draw_frame(ax, edges, *, names):
     """Axis labels, frequency bins, and edges of the classes."""
     for i, (low, high) in enumerate(edges):
         ax.axvspan(low, high, color=_SKY, alpha=0.12 + 0.1 * (i % 2), lw=0, zorder=0.5)
     for edge in CLASS_EDGES:
         ax.axvline(edge, color=_GREY, lw=0.8, ls=":")
-    for x, name in zip((13.5, 14.5, 15.5), SED_CLASSES, strict=True):
+    for x, name in zip((13.5, 14.5, 15.5) if names else (), SED_CLASSES, strict=names):
         ax.text(x, 0.985, name, transform=ax.get_xaxis_transform(), ha="center", va="top",
                 fontsize="x-small", color="#666666", clip_on=True)  # fmt: skip
     ax.set(
@@ -616,8 +616,7 @@ def _draw_density(ax, density, interval, known):
     strip.plot(log_nu[shown], value[shown], color=_RED, lw=1)
     if known is not None and np.isfinite(known):
         strip.axvline(known, color=_BLACK, lw=1.5, ls="--")
-    strip.set(ylim=(0, None), yticks=[], ylabel="density")
-    strip.yaxis.label.set_size("x-small")
+    strip.set(ylim=(0, None), yticks=[])
     strip.tick_params(labelbottom=False, bottom=False)
     strip.spines[["top", "right"]].set_visible(False)
     return strip
