@@ -101,10 +101,10 @@ def _population(n, rng):
     s["lobe_slope"] = _normal(rng, 0.2, 0.12, n, -0.1, 0.5)
     # Disc and torus relative to the synchrotron peak; hardly any in a BL Lac.
     s["disc_dev"] = _normal(rng, 0, 0.33, n)
-    disc = s["disc_dev"] + (-0.02 - 1.0 * np.clip(nu - 12.3, -0.5, 1.5))
+    disc = s["disc_dev"] + (-0.30 - 0.25 * np.clip(nu - 12.4, -0.3, 1.5))
     s["disc"] = np.where(fsrq, disc, disc - 0.4 - 1.2 * rng.random(n))
     s["disc_nu"] = _normal(rng, 15.42, 0.10, n) - np.log10(1 + s["z"])
-    s["torus"] = s["disc"] + _normal(rng, -0.22, 0.2, n)
+    s["torus"] = s["disc"] + _normal(rng, -0.3, 0.2, n)
     _draw_compton(s, n, rng)
     s["host_mag"] = _normal(rng, -22.8, 0.6, n)  # M_R, Sbarufatti et al. 2005
     s["host_in_gaia"] = 10 ** _normal(rng, -0.7, 0.25, n, -2, 0)
@@ -119,14 +119,16 @@ def _draw_synchrotron(s, n, rng):
     """Shape of the synchrotron component."""
     nu = s["nu"]
     # Curvature against peak frequency of Chen 2014: 1/b rises by 2.04 a decade.
-    b = 1 / (2.04 * np.clip(nu - 10.84, 1.7, None))
+    b = 1 / (2.04 * np.clip(nu - 10.84, 1.5, None))
     s["b_lo"] = b * 10 ** _normal(rng, -0.03, 0.10, n)
     s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, np.where(s["fsrq"], 0.15, 0.22), n)
     s["slope"] = _normal(rng, 0.52, 0.08, n, 0.25, 0.9)
     s["slope_radio"] = _normal(rng, 0.97, 0.15, n, 0.5, 1.4)
     # Where the core becomes transparent: near the peak in FSRQs and moving with it.
-    turnover = np.where(s["fsrq"], 11.1 + 0.65 * (nu - 12.2), 11.2 + 0.2 * np.clip(nu - 12.2, 0, 2))
-    turnover = _normal(rng, turnover, np.where(s["fsrq"], 0.35, 0.5), n, 9.3, 13)
+    turnover = np.where(s["fsrq"], 10.85 + 0.5 * (nu - 12.2), 11.2 + 0.2 * np.clip(nu - 12.2, 0, 2))
+    # Inverted spectra do not make the radio fainter: they end earlier.
+    turnover = turnover - 2.0 * (s["slope_radio"] - 0.97)
+    turnover = _normal(rng, turnover, np.where(s["fsrq"], 0.3, 0.45), n, 9.6, 13)
     s["turnover"] = np.minimum(turnover, nu - 0.3)
     s["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
 
@@ -145,10 +147,10 @@ def _draw_compton(s, n, rng):
     # Energy flux of 0.1-100 GeV over the synchrotron peak.
     ratio = np.where(
         fsrq,
-        0.83 - 0.33 * (nu - 12.5),
+        0.80 - 0.18 * (nu - 12.5),
         0.62 - 0.05 * (nu - 13) - 0.2 * np.clip(nu - 15.2, 0, None),
     )
-    s["gamma_ratio"] = _normal(rng, ratio, np.where(fsrq, 0.35, 0.28), n)
+    s["gamma_ratio"] = _normal(rng, ratio, np.where(fsrq, 0.32, 0.28), n)
     s["index"] = index
     s["ic_slope"] = np.full(n, 0.4)
     s["ic_level"] = np.zeros(n)
@@ -160,10 +162,10 @@ def _draw_compton(s, n, rng):
     # It goes with the power of the disc, whose photons are scattered.
     tail = np.where(
         fsrq,
-        -0.88 - 0.4 * (nu - 12.3),
+        -0.75 - 0.27 * (nu - 12.1),
         -1.0 - 0.2 * (nu - 12.5) - 0.4 * np.clip(nu - 13.8, 0, None),
     )
-    tail += np.where(fsrq, 0.55 * s["disc_dev"], 0)
+    tail += np.where(fsrq, 0.5 * s["disc_dev"], 0)
     tail = _normal(rng, tail, np.where(fsrq, 0.25, 0.33), n)
     d, drop = s["ic_nu"] - 17.7, np.maximum(s["ic_level"] - tail, 0.05)
     s["ic_b_lo"] = b = np.maximum(s["ic_b_lo"], 1.05 * drop / d**2)
