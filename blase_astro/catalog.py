@@ -162,7 +162,7 @@ def _messages(chunk, n_bins):
         if not error and n == 0:
             error = "no usable point in the frequency bins"
         elif not error and n < MIN_BINS:
-            error = f"not enough to estimate from: {n} frequency bins hold points, {MIN_BINS} must"
+            error = f"not enough to estimate from: points in {n} frequency bins, {MIN_BINS} needed"
         messages.append(error)
     return np.array(messages, dtype=str)
 

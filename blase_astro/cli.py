@@ -769,6 +769,9 @@ def main(args=None):
         return options.run(options)
     except SystemExit as stop:  # argparse: 2 for wrong usage, 0 for --help and --version
         return stop.code
+    except BrokenPipeError:  # `blase ... | head`: nobody reads on, and nothing is wrong
+        sys.stdout = None
+        return 1
     except (ValueError, OSError, ImportError) as error:
         print(f"blase: error: {error}", file=sys.stderr)
         return 1

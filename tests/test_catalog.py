@@ -172,8 +172,8 @@ def test_a_bad_sed_is_a_row_with_a_reason(folder, ensemble_dir):
         (sed_table([1e9], [1e-14], upper_limit=[True]), Flag.NO_POINTS, "no usable point in the"),
         (sed_table([1e11], [1e-14]), Flag.NO_POINTS, "no usable point in the frequency bins"),
         (sed_table([], []), Flag.NO_POINTS, "no usable point in the frequency bins"),
-        (make_sed(n=1), Flag.TOO_FEW_BINS, "not enough to estimate from: 1 frequency bins hold"),
-        (make_sed(n=2), Flag.TOO_FEW_BINS, "not enough to estimate from: 2 frequency bins hold"),
+        (make_sed(n=1), Flag.TOO_FEW_BINS, "not enough to estimate from: points in 1 frequency"),
+        (make_sed(n=2), Flag.TOO_FEW_BINS, "not enough to estimate from: points in 2 frequency"),
     ],
 )
 def test_no_estimate_from_nothing(ensemble_dir, sed, flag, message):
