@@ -1,0 +1,99 @@
+"""Settings of the documentation: python -m sphinx -W -n docs docs/_build/html, or tox -e docs."""
+
+import sys
+import zlib
+from importlib.metadata import metadata
+from pathlib import Path
+
+from sphinx_astropy.conf.v3 import *  # noqa: F403
+from sphinx_astropy.conf.v3 import exclude_patterns, extensions
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # the tree's package, installed or not
+
+project = "blase_astro"
+author = metadata("blase-astro")["Author"]
+version = release = metadata("blase-astro")["Version"]
+copyright = f"2026, {author}"
+
+extensions.remove("sphinx_astropy.ext.changelog_links")  # there are no numbered requests yet
+extensions.remove("matplotlib.sphinxext.plot_directive")  # figures: FIGURES, below
+exclude_patterns += ["tables", "generated"]
+
+nitpicky = True
+nitpick_ignore_regex = [("py:obj", r"[A-Z_]+")]  # constants of a module, named in its docstrings
+default_role = "obj"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+automodsumm_inherited_members = False
+autodoc_inherit_docstrings = False
+autodoc_typehints = "none"
+# A named tuple documents its fields in its own docstring.
+autodoc_default_options = {"exclude-members": "__new__"}
+
+html_title = f"blase_astro {release}"
+html_logo = "_static/logo.svg"
+html_favicon = "_static/logo.svg"
+html_static_path = ["_static"]
+html_css_files = ["blase.css"]
+html_theme_options = {
+    "logo": {"text": "blase_astro"},
+    "show_toc_level": 2,
+    "navbar_align": "left",
+    "show_prev_next": True,
+}
+
+# --- links to other projects ------------------------------------------------------------------
+
+# Where a project cannot be reached, the inventory of the names we use stands in for its own: the
+# links are the same, and a build without a network is as strict as one with it.
+SITES = {
+    "python": "https://docs.python.org/3/",
+    "numpy": "https://numpy.org/doc/stable/",
+    "scipy": "https://docs.scipy.org/doc/scipy/",
+    "astropy": "https://docs.astropy.org/en/stable/",
+    "astroquery": "https://astroquery.readthedocs.io/en/latest/",
+    "matplotlib": "https://matplotlib.org/stable/",
+    "torch": "https://docs.pytorch.org/docs/stable/",
+    "lightning": "https://lightning.ai/docs/pytorch/stable/",
+}
+intersphinx_mapping = {name: (url, (None, f"generated/{name}.inv")) for name, url in SITES.items()}
+intersphinx_timeout = 5
+
+
+def write_inventories():
+    """The names of links.txt as inventories in Sphinx's format."""
+    folder = HERE / "generated"
+    folder.mkdir(exist_ok=True)
+    rows = [row.split() for row in (HERE / "links.txt").read_text().splitlines()]
+    rows = [row for row in rows if row and row[0] in SITES]
+    for name in SITES:
+        head = f"# Sphinx inventory version 2\n# Project: {name}\n# Version: \n"
+        head += "# The remainder of this file is compressed using zlib.\n"
+        body = "".join(
+            f"{key} {kind} 1 {page} -\n" for site, key, kind, page in rows if site == name
+        )
+        (folder / f"{name}.inv").write_bytes(head.encode() + zlib.compress(body.encode()))
+
+
+write_inventories()
+
+# --- figures, by the package's own command ----------------------------------------------------
+
+FIGURES = {}
+
+
+def make_figures(app):
+    """Run the commands that draw the figures."""
+    from blase_astro.cli import main
+
+    for name, words in FIGURES.items():
+        output = HERE / "generated" / name
+        code = main([*words, "-o", str(output), "--overwrite", "--quiet"])
+        if code != 0:
+            raise RuntimeError(f"blase {' '.join(words)} ended with {code}: no figure {name}")
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("builder-inited", make_figures)
