@@ -162,7 +162,8 @@ def _messages(chunk, n_bins):
         if not error and n == 0:
             error = "no usable point in the frequency bins"
         elif not error and n < MIN_BINS:
-            error = f"not enough to estimate from: points in {n} frequency bins, {MIN_BINS} needed"
+            bins = "bin" if n == 1 else "bins"
+            error = f"not enough to estimate from: points in {n} frequency {bins}, {MIN_BINS} needed"
         messages.append(error)
     return np.array(messages, dtype=str)
 

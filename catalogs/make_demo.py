@@ -2,14 +2,14 @@
 
     python catalogs/make_demo.py
 
-writes ``demo.fits`` and ``demo_seds.zip`` beside this script. The sources are invented: their SEDs
-are simulated (`blase_astro.simulate`) and lie at random positions, away from all training sources.
-The catalog keeps the peak that was put in, to compare with what is estimated. One row is real:
+writes ``demo_catalog.fits``, ``demo_seds.zip`` and one of its SEDs, ``demo_sed.txt``, beside this
+script. The sources are invented: their SEDs are simulated (`blase_astro.simulate`) and lie at random
+positions, away from all training sources. The catalog keeps the peak that was put in, to compare with what is estimated. One row is real:
 PMN J1508-4953 with two X-ray measurements, all that the documentation of an older tool shows of its
 SED, from which that tool answers 12.42 +/- 0.71; it is here to be refused. One row has no SED.
 ``demo_annotated.fits`` is the result, made with the networks that come with the package:
 
-    blase annotate catalogs/demo.fits catalogs/demo_seds.zip -o catalogs/demo_annotated.fits
+    blase annotate catalogs/demo_catalog.fits catalogs/demo_seds.zip -o catalogs/demo_annotated.fits
 """
 
 import io
@@ -82,7 +82,11 @@ def main():
         [*np.asarray(truth["log_nu_peak"]).round(3), np.nan, np.nan],
         description="log10 of the peak frequency / Hz put into the simulation",
     )
-    write_table(catalog, HERE / "demo.fits", overwrite=True)
+    write_table(catalog, HERE / "demo_catalog.fits", overwrite=True)
+    # A well-measured LSP: the plainest case.
+    lsp = np.asarray(truth["log_nu_peak"]) < 13.5
+    best = max(np.flatnonzero(lsp), key=lambda i: len(seds[i]))
+    seds[best].write(HERE / "demo_sed.txt", format="vou-sed", overwrite=True)
     with zipfile.ZipFile(HERE / "demo_seds.zip", "w", zipfile.ZIP_DEFLATED) as file:
         for name, sed in zip([*names, "PMN J1508-4953"], [*seds, PMN], strict=True):
             text = io.StringIO()

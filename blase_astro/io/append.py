@@ -435,7 +435,7 @@ def _as_bytes(rows):
 
 
 def _fits_dtype(column):
-    """dtype of a column in a FITS row: big endian, text as bytes."""
+    """Type of a column in a FITS row: big endian, text as bytes."""
     dtype = column.dtype
     if dtype.kind == "U":
         return np.dtype(f"S{max(dtype.itemsize // 4, 1)}")
