@@ -163,7 +163,8 @@ def _messages(chunk, n_bins):
             error = "no usable point in the frequency bins"
         elif not error and n < MIN_BINS:
             bins = "bin" if n == 1 else "bins"
-            error = f"not enough to estimate from: points in {n} frequency {bins}, {MIN_BINS} needed"
+            error = f"not enough to estimate from: points in {n} frequency {bins}, "
+            error += f"{MIN_BINS} needed"
         messages.append(error)
     return np.array(messages, dtype=str)
 

@@ -4,10 +4,11 @@
 
 writes ``demo_catalog.fits``, ``demo_seds.zip`` and one of its SEDs, ``demo_sed.txt``, beside this
 script. The sources are invented: their SEDs are simulated (`blase_astro.simulate`) and lie at random
-positions, away from all training sources. The catalog keeps the peak that was put in, to compare with what is estimated. One row is real:
-PMN J1508-4953 with two X-ray measurements, all that the documentation of an older tool shows of its
-SED, from which that tool answers 12.42 +/- 0.71; it is here to be refused. One row has no SED.
-``demo_annotated.fits`` is the result, made with the networks that come with the package:
+positions, away from all training sources. The catalog keeps the peak that was put in, to compare
+with what is estimated. One row is real: PMN J1508-4953 with two X-ray measurements, all that the
+documentation of an older tool shows of its SED, from which that tool answers 12.42 +/- 0.71; it is
+here to be refused. One row has no SED. ``demo_annotated.fits`` is the result, made with the networks
+that come with the package:
 
     blase annotate catalogs/demo_catalog.fits catalogs/demo_seds.zip -o catalogs/demo_annotated.fits
 """
@@ -42,11 +43,9 @@ PMN = sed_table(
 
 def names_of(ra, dec):
     """Names made from positions, as catalogs have them."""
-    ra, dec = np.asarray(ra), np.asarray(dec)
-    hours = SkyCoord(ra, dec, unit="deg").ra.to_string(u.hour, fields=2, sep="", pad=True)
-    degrees = SkyCoord(ra, dec, unit="deg").dec.to_string(
-        fields=2, sep="", pad=True, alwayssign=True
-    )
+    where = SkyCoord(ra, dec, unit="deg")
+    hours = where.ra.to_string(u.hour, fields=2, sep="", pad=True)
+    degrees = where.dec.to_string(fields=2, sep="", pad=True, alwayssign=True)
     return [f"SIM J{h}{d}" for h, d in zip(hours, degrees, strict=True)]
 
 
