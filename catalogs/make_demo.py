@@ -3,12 +3,12 @@
     python catalogs/make_demo.py
 
 writes ``demo_catalog.fits``, ``demo_seds.zip`` and one of its SEDs, ``demo_sed.txt``, beside this
-script. The sources are invented: their SEDs are simulated (`blase_astro.simulate`) and lie at random
-positions, away from all training sources. The catalog keeps the peak that was put in, to compare
-with what is estimated. One row is real: PMN J1508-4953 with two X-ray measurements, all that the
-documentation of an older tool shows of its SED, from which that tool answers 12.42 +/- 0.71; it is
-here to be refused. One row has no SED. ``demo_annotated.fits`` is the result, made with the networks
-that come with the package:
+script. The sources are invented: their SEDs are simulated (`blase_astro.simulate`) and lie at
+random positions, away from all training sources. The catalog keeps the peak that was put in, to
+compare with what is estimated. One row is real: PMN J1508-4953 with two X-ray measurements, all
+that the documentation of an older tool shows of its SED, from which that tool answers
+12.42 +/- 0.71; it is here to be refused. One row has no SED. ``demo_annotated.fits`` is the result,
+made with the networks that come with the package:
 
     blase annotate catalogs/demo_catalog.fits catalogs/demo_seds.zip -o catalogs/demo_annotated.fits
 """
