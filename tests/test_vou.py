@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import blase_astro
 from blase_astro import sed as sed_module
-from blase_astro.io import read_sed, sed_table, vou, vou_points
+from blase_astro.io import read_points, read_sed, sed_table, vou, vou_points
 
 NAN = np.nan
 INF = np.inf
@@ -309,11 +309,19 @@ class TestRealFiles:
 
     def test_all_files_of_the_archive(self, shared_data):
         """Every file is read, both ways alike, with the position that its name tells."""
-        for name, sed in blase_astro.read_seds(shared_data / "SEDs.zip"):
-            _, _, ra, dec, *_ = name.split("_")
-            assert len(sed) > 6
-            assert sed.meta["ra"] == pytest.approx(float(ra), abs=6e-5)
-            assert sed.meta["dec"] == pytest.approx(float(dec), abs=6e-5)
+        parts = list(read_points(shared_data / "SEDs.zip"))
+        names, seds = zip(*blase_astro.read_seds(shared_data / "SEDs.zip"), strict=True)
+        assert len(names) == 1721
+        assert list(names) == [name for part in parts for name in part.name]
+        for column in NUMBERS:
+            ours = np.concatenate([getattr(part, column) for part in parts])
+            theirs = np.concatenate([filled(sed[column]) for sed in seds])
+            assert np.array_equal(ours, theirs, equal_nan=True)
+        limits = np.concatenate([part.upper_limit for part in parts])
+        assert np.array_equal(limits, np.concatenate([sed["upper_limit"] for sed in seds]))
+        position = [[float(x) for x in name.split("_")[2:4]] for name in names]
+        found = [[sed.meta["ra"], sed.meta["dec"]] for sed in seds]
+        np.testing.assert_allclose(found, position, rtol=0, atol=6e-5)
 
 
 class TestInput:
