@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import io
 import warnings
 
 import numpy as np
@@ -238,12 +239,15 @@ def test_formats_can_change_on_the_way(tmp_path):
     """FITS to VOTable: UCDs and descriptions go from cards to attributes, masks stay."""
     table = Table({"name": MaskedColumn(["a", "b", "c", "d", "e"], mask=[0, 1, 0, 0, 0])})
     table["x"] = Column(np.arange(N), description="a thing", meta={"ucd": "pos"})
+    table["e"] = Column(np.arange(N), meta={"ucd": "pos;stat.error"})
+    table["w"] = Column(np.arange(N), meta={"ucd": "no.such.word"})
     write_table(table, tmp_path / "a.fits")
     append_columns(tmp_path / "a.fits", new_columns(), tmp_path / "b.vot")
     first = votable.parse(tmp_path / "b.vot", verify="exception").get_first_table()
     assert first.fields[1].ucd == "pos"
     assert first.fields[1].description == "a thing"
-    assert first.fields[2].ucd == "em.freq"
+    assert [field.ucd for field in first.fields[2:5]] == ["stat.error;pos", None, "em.freq"]
+    assert votable.validate(tmp_path / "b.vot", output=io.StringIO())
     assert {"PILEVEL", "BLASECMD"} <= {info.name for info in first.infos}
 
 

@@ -1,10 +1,12 @@
 """Estimates, flags, annotated and matched catalogs."""
 
+import io
 import zipfile
 
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.io.votable import validate
 from astropy.io.votable.ucd import parse_ucd
 from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings
@@ -529,6 +531,7 @@ def test_annotate_the_4lac(tmp_path, shared_data, ensemble_dir):
             np.testing.assert_array_equal(new[1].data[name], old[1].data[name])
         assert len(new[1].data) == 2863
         assert new[1].columns.names == old[1].columns.names + DESIGN
+    assert validate(tmp_path / "o.vot", output=io.StringIO())
     reference = Table.read(source)
     for suffix in (".fits", ".vot", ".ecsv"):
         table = Table.read(tmp_path / f"o{suffix}")

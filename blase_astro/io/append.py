@@ -233,9 +233,24 @@ def _write_votable(table, path):
     """A table as a new VOTable file, its metadata as INFO elements."""
     from astropy.io.votable import from_table
 
+    table = table.copy(copy_data=False)
+    for column in table.itercols():
+        if column.info.meta and column.info.meta.get("ucd"):
+            column.info.meta = column.info.meta | {"ucd": _valid_ucd(column.info.meta["ucd"])}
     file = from_table(table)
     _add_infos(file.get_first_table(), table.meta)
     _save_votable(file, path)
+
+
+def _valid_ucd(ucd):
+    """A UCD that a VOTable may hold: old catalogs write ``phot.flux;stat.error``."""
+    from astropy.io.votable.ucd import check_ucd
+
+    *others, last = ucd.split(";")
+    for candidate in (ucd, ";".join([last, *others])):
+        if check_ucd(candidate, check_controlled_vocabulary=True, has_colon=True):
+            return candidate
+    return None
 
 
 def _save_votable(file, path):
