@@ -87,7 +87,8 @@ def rich_seds(archive):
     """Texts of the SEDs in the nine-column layout, which is all that astroblast reads."""
     with zipfile.ZipFile(archive) as file:
         texts = [file.read(name).decode() for name in file.namelist() if not name.endswith("/")]
-    return [text for text in texts if re.search(r"^ Frequency.*Flag", text, re.MULTILINE)]
+    rich = [text for text in texts if re.search(r"^ Frequency.*Flag", text, re.MULTILINE)]
+    return [re.sub(r" +$", "", text, flags=re.MULTILINE) for text in rich]  # no padding
 
 
 def varied(text, rng):
