@@ -20,7 +20,8 @@ class Flag(enum.IntFlag):
     """Why an estimate is missing or should not be trusted: the bits of the column ``flags``.
 
     ``Flag.FEW_BINS.text`` says what a flag means. "Training" means the real sources the ensemble
-    was trained on; what a flag compares with travels in the ensemble's file (`flag_reference`).
+    was trained on; what a flag compares with travels in the ensemble's file
+    (`~blase_astro.flags.flag_reference`).
 
     Examples
     --------

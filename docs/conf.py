@@ -1,5 +1,6 @@
 """Settings of the documentation: python -m sphinx -W -n docs docs/_build/html, or tox -e docs."""
 
+import shutil
 import sys
 import zlib
 from importlib.metadata import metadata
@@ -80,13 +81,15 @@ write_inventories()
 
 # --- figures, by the package's own command ----------------------------------------------------
 
-FIGURES = {}
+DEMO = HERE / "generated" / "seds" / "SIM_J1929+2857.txt"
+FIGURES = {"quickstart.png": ["plot", str(DEMO)]}
 
 
 def make_figures(app):
     """Run the commands that draw the figures."""
     from blase_astro.cli import main
 
+    shutil.unpack_archive(HERE.parent / "catalogs" / "demo_seds.zip", HERE / "generated")
     for name, words in FIGURES.items():
         output = HERE / "generated" / name
         code = main([*words, "-o", str(output), "--overwrite", "--quiet"])

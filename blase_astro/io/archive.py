@@ -115,7 +115,8 @@ def read_seds(path, names=None):
         A file, a folder (read with all its subfolders) or a zip archive of SED files of
         VOU_Blazars.
     names : sequence of str, optional
-        Which ones, as from `list_seds`, and in which order; all of these by default.
+        Which ones, as from `~blase_astro.io.list_seds`, and in which order; all of these by
+        default.
 
     Yields
     ------
@@ -123,7 +124,7 @@ def read_seds(path, names=None):
         Path inside the folder or archive, or the file's own name; for a further source of the
         same file with its source number, ``name#2``.
     sed : `~astropy.table.Table`
-        The SED as from `read_vou`.
+        The SED as from `~blase_astro.io.read_sed`.
 
     Raises
     ------
