@@ -19,6 +19,8 @@ _CHUNK = 256
 _WORTH_A_WORKER = 400
 # SEDs that single files are gathered to: enough for the networks; more costs memory, saves nothing.
 _TOGETHER = 16
+# Single files that are not in the text format: what `blase fetch` writes, what the SSDC sends.
+_TABLE_SUFFIXES = (".ecsv", ".json", ".fits", ".vot", ".xml")
 
 
 class Chunk(NamedTuple):
@@ -86,6 +88,8 @@ def read_chunks(seds, edges, *, jobs=1, progress=None, leave_out=None):
 def _single_chunks(items, edges, jobs, leave_out):
     """Chunks of each item, and the number of SEDs in it."""
     for item in items:
+        if isinstance(item, (str, os.PathLike)) and Path(item).suffix.lower() in _TABLE_SUFFIXES:
+            item = (os.path.basename(item), _read_table(item))
         if isinstance(item, (str, os.PathLike)):
             names = _names(item, leave_out)
             for chunk in _path_chunks(item, names, edges, jobs):
@@ -96,6 +100,25 @@ def _single_chunks(items, edges, jobs, leave_out):
             name, sed = item if isinstance(item, tuple) else (item.meta.get("name"), item)
             points = points_from_seds([sed])._replace(name=[str(name or "")])
             yield _chunk(points, edges, sed.meta.get("origin", "vou") != "vou"), 1
+
+
+def _read_table(path):
+    """An SED table from a file in one of the formats that astropy and this package know."""
+    from astropy.io.registry import IORegistryError
+    from astropy.table import Table
+
+    os.stat(path)
+    try:
+        sed = Table.read(path)
+    except IORegistryError:
+        raise ValueError(f"{path}: no SED in a format that is known") from None
+    missing = [name for name in ("frequency", "nufnu") if name not in sed.colnames]
+    if missing:
+        raise ValueError(
+            f"{path}: no SED table, it has no column {missing[0]!r}; "
+            "read it with the format= of its service and pass the table"
+        )
+    return sed
 
 
 def _names(path, leave_out):

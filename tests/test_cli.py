@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,6 +168,23 @@ def test_standard_input_and_pipes(blase, sed, tmp_path, capsys, monkeypatch):
     with subprocess.Popen(["cp", sed, pipe]):
         assert blase("estimate", pipe) == 0
     assert "log nu_peak = " in capsys.readouterr().out
+
+
+def test_tables_and_answers_of_services(blase, sed, tmp_path, capsys):
+    """What `blase fetch` writes and what the SSDC sends; other tables are named."""
+    Table.read(sed, format="vou-sed").write(tmp_path / "sed.ecsv")
+    assert blase("estimate", sed, tmp_path / "sed.ecsv") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.removeprefix("sed.txt") == second.removeprefix("sed.ecsv")
+    assert blase("estimate", Path(__file__).parent / "data" / "services" / "ssdc_sed.json") == 0
+    assert "FOREIGN_FORMAT" in capsys.readouterr().out
+    Table({"a": [1]}).write(tmp_path / "t.ecsv")
+    (tmp_path / "t.json").write_text("{}")
+    for name, message in (("t.ecsv", "it has no column 'frequency'"), ("t.json", "no SED in a")):
+        assert blase("estimate", tmp_path / name) == 1
+        assert message in capsys.readouterr().err
+    assert blase("estimate", tmp_path / "none.json") == 1
+    assert "none.json" in capsys.readouterr().err
 
 
 @pytest.fixture
