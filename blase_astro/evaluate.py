@@ -168,6 +168,13 @@ def normal_interval(mean, std, level=0.95):
     -------
     lo, hi : ndarray of float64, shape (n,)
         Ends of the interval.
+
+    Examples
+    --------
+    >>> from blase_astro.evaluate import normal_interval
+    >>> lo, hi = normal_interval([14.0], [0.3], level=0.95)
+    >>> print(lo.round(2), hi.round(2))
+    [13.41] [14.59]
     """
     from scipy.special import ndtri
 
@@ -189,6 +196,12 @@ def normal_cdf(value, mean, std):
     -------
     probability : ndarray of float64, shape (n,)
         Probability below ``value``.
+
+    Examples
+    --------
+    >>> from blase_astro.evaluate import normal_cdf
+    >>> normal_cdf([14.0, 14.3], 14.0, 0.3).round(2)
+    array([0.5 , 0.84])
     """
     from scipy.special import ndtr
 
@@ -211,6 +224,12 @@ def cdf_of_interval(value, mean, lo, hi, level=0.95):
     -------
     probability : ndarray of float64, shape (n,)
         Probability below ``value``.
+
+    Examples
+    --------
+    >>> from blase_astro.evaluate import cdf_of_interval
+    >>> cdf_of_interval([14.0, 14.5], [14.0, 14.0], [13.6, 13.6], [14.5, 14.5]).round(3)
+    array([0.5  , 0.975])
     """
     value, mean, lo, hi = (np.asarray(a, float) for a in (value, mean, lo, hi))
     half = np.where(value < mean, mean - lo, hi - mean)
@@ -442,6 +461,12 @@ def class_groups(log_nu_peak):
     -------
     groups : dict of str to ndarray of bool, shape (n,)
         The sources of each class.
+
+    Examples
+    --------
+    >>> from blase_astro.evaluate import class_groups
+    >>> class_groups([13.0, 16.0])['HSP']
+    array([False,  True])
     """
     names = sed_class(log_nu_peak)
     return {name: names == name for name in SED_CLASSES}

@@ -73,6 +73,14 @@ def plot_estimates(label, mean, ax=None, *, target="nu_peak"):
     ax : `~matplotlib.axes.Axes`
         With the histogram, the diagonal, and the median and the 10 and 90 percent lines of the
         estimates in bins of the known value.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from blase_astro.plotting import plot_estimates
+    >>> ax = plot_estimates([13.0, 15.2], [13.1, 15.0], Figure().add_subplot())
+    >>> ax.get_ylim() == ax.get_xlim()
+    True
     """
     from matplotlib.colors import LogNorm
 
@@ -138,6 +146,14 @@ def plot_intervals(label, lo, hi, ax=None, *, level=0.95):
     -------
     ax : `~matplotlib.axes.Axes`
         With the share of known values above and below their interval in the legend.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from blase_astro.plotting import plot_intervals
+    >>> ax = plot_intervals([13.0, 15.2], [12.8, 14.0], [13.4, 15.1], Figure().add_subplot())
+    >>> ax.get_legend_handles_labels()[1]
+    ['95-percent interval', '50.0 % above', '0.0 % below']
     """
     ax = _axes(ax)
     label, lo, hi = _finite(label, lo, hi)
@@ -190,6 +206,16 @@ def plot_moving(label, mean, lo, hi, ax=None, *, window=0.5, target="nu_peak", l
     -------
     ax : `~matplotlib.axes.Axes`
         With both medians in the window, and the density of the known values on a second scale.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> from blase_astro.plotting import plot_moving
+    >>> label = np.linspace(12, 17, 200)
+    >>> ax = plot_moving(label, label + 0.1, label - 0.4, label + 0.6, Figure().add_subplot())
+    >>> ax.get_legend_handles_labels()[1]
+    ['median width of the interval', 'median absolute error']
     """
     ax = _axes(ax)
     label, mean, lo, hi = _finite(label, mean, lo, hi)
@@ -263,6 +289,14 @@ def plot_reliability(cdf, ax=None, *, groups=None):
     -------
     ax : `~matplotlib.axes.Axes`
         With the band of two binomial standard deviations about the diagonal for all sources.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from blase_astro.plotting import plot_reliability
+    >>> ax = plot_reliability([0.2, 0.5, 0.9], Figure().add_subplot())
+    >>> ax.get_xlabel()
+    'probability asked'
     """
     ax = _axes(ax)
     cdf = np.asarray(cdf, float)
@@ -307,6 +341,14 @@ def plot_pit(pit, ax=None, *, n_bins=20):
     ax : `~matplotlib.axes.Axes`
         With the band of two binomial standard deviations about a flat histogram. Heaped in the
         middle: intervals too wide; at both ends: too narrow; tilted: bias.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from blase_astro.plotting import plot_pit
+    >>> ax = plot_pit([0.2, 0.5, 0.9], Figure().add_subplot(), n_bins=10)
+    >>> ax.get_ylabel()
+    'sources per bin'
     """
     ax = _axes(ax)
     (pit,) = _finite(pit)
@@ -339,6 +381,14 @@ def plot_confusion(label, mean, ax=None):
     -------
     ax : `~matplotlib.axes.Axes`
         With the number of sources and their share of the known class in each cell.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from blase_astro.plotting import plot_confusion
+    >>> ax = plot_confusion([13.0, 14.5, 16.0], [13.1, 13.9, 16.2], Figure().add_subplot())
+    >>> ax.texts[0].get_text()
+    '1\\n100 %'
     """
     ax = _axes(ax)
     count = confusion(label, mean)
@@ -375,6 +425,16 @@ def plot_gain(label, member_mean, bag, ax=None):
         With quantiles of the absolute error out of bag for a single member and for all members of
         the bag, and of all members of all bags, most of which were trained on the source: the gap
         to these is what being out of bag is for.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> from blase_astro.plotting import plot_gain
+    >>> members = 14 + np.random.default_rng(0).normal(0, 0.2, (2, 5, 50))
+    >>> ax = plot_gain(np.full(50, 14.0), members, np.arange(50) % 2, Figure().add_subplot())
+    >>> ax.get_ylabel()
+    'absolute error (dex)'
     """
     ax = _axes(ax)
     label, member_mean = np.asarray(label, float), np.asarray(member_mean, float)

@@ -179,6 +179,12 @@ def load_ensembles(ensemble=None):
     -------
     ensembles : list of `~blase_astro.ensemble.Ensemble`
         That for the peak frequency first.
+
+    Examples
+    --------
+    >>> from blase_astro.refine import load_ensembles
+    >>> [ensemble.target for ensemble in load_ensembles()]
+    ['nu_peak', 'nufnu_peak']
     """
     from pathlib import Path
 
@@ -258,6 +264,12 @@ def original_columns(refined):
     ------
     ValueError
         If there is no estimate of the peak frequency.
+
+    Examples
+    --------
+    >>> from blase_astro.refine import original_columns, refine
+    >>> original_columns(refine(None)).colnames[:3]
+    ['Right Ascension', 'Declination', 'Bag']
     """
     from astropy.table import Table
 

@@ -106,6 +106,13 @@ def out_of_bag_tables(ensembles, level=0.95):
     tables : list of `~astropy.table.Table`
         `~blase_astro.refine.out_of_bag` of each, with the known class as ``log_nu_peak`` where
         the peak frequency is among the targets.
+
+    Examples
+    --------
+    >>> from blase_astro.refine import load_ensembles
+    >>> from blase_astro.report import out_of_bag_tables
+    >>> [table.meta['target'] for table in out_of_bag_tables(load_ensembles())]
+    ['nu_peak', 'nufnu_peak']
     """
     tables = [out_of_bag(ensemble, level=level) for ensemble in ensembles]
     known = [table["label"] for table in tables if table.meta["target"] == "nu_peak"]
@@ -131,6 +138,12 @@ def member_means(ensemble, archive, radius=5.0):
     -------
     mean : ndarray of float64, shape (n_bags, n_members, n)
         For the sources of the ensemble in their order, NaN where the archive has no SED.
+
+    Examples
+    --------
+    >>> from blase_astro import Ensemble
+    >>> from blase_astro.report import member_means
+    >>> mean = member_means(Ensemble.load(), 'SEDs.zip')                  # doctest: +SKIP
     """
     sources = ensemble.source_columns
     mean = np.full((ensemble.n_bags, ensemble.n_members, len(sources["ra"])), np.nan)
@@ -302,6 +315,20 @@ def score(table):
     -------
     scores : `~astropy.table.Table`
         One row for all sources and one for each group (`~blase_astro.evaluate.evaluate_groups`).
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.report import compare, score
+    >>> labels = Table({'name': ['a', 'b'], 'log_nu_peak': [13.0, 15.0]})
+    >>> estimates = Table({'name': ['a', 'b'], 'log_nu_peak': [13.1, 14.8],
+    ...                    'log_nu_peak_lo': [12.5, 14.1], 'log_nu_peak_hi': [13.7, 15.5]})
+    >>> scores = score(compare(estimates, labels))
+    >>> print(scores['sources', 'n', 'bias', 'coverage_95'][:2])
+    sources  n   bias  coverage_95
+    ------- --- ------ -----------
+        all   2 -0.050       1.000
+        LSP   1  0.100       1.000
     """
     columns = {
         name: np.asarray(table[name], dtype=float)
@@ -334,6 +361,17 @@ def score_text(scores):
     -------
     text : str
         A headline and one line a group.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.report import compare, score, score_text
+    >>> labels = Table({'name': ['a', 'b'], 'log_nu_peak': [13.0, 15.0]})
+    >>> estimates = Table({'name': ['a', 'b'], 'log_nu_peak': [13.1, 14.8],
+    ...                    'log_nu_peak_lo': [12.5, 14.1], 'log_nu_peak_hi': [13.7, 15.5]})
+    >>> text = score_text(score(compare(estimates, labels)))
+    >>> print(text.splitlines()[1])
+    sources n |err|  rms   bias  >1dex width in50% in68% ... winkler  crps pit_ks
     """
     level = scores.meta["level"]
     short = scores[_TEXT_COLUMNS]
@@ -386,6 +424,14 @@ def write_report(
     ------
     OSError
         If a file exists already or cannot be written. Nothing is written then.
+
+    Examples
+    --------
+    >>> from blase_astro.refine import load_ensembles
+    >>> from blase_astro.report import out_of_bag_tables, write_report
+    >>> scores = write_report('report', out_of_bag_tables(load_ensembles()), title='A look')
+    >>> len(scores)
+    2
     """
     folder = Path(folder)
     with _into_place(folder, overwrite) as beside:
@@ -622,6 +668,14 @@ def sed_panels(paths, ensembles=(), *, level=0.95, radius=5.0, progress=None):
     ------
     panel : dict
         Arguments of `~blase_astro.plotting.plot_sed`.
+
+    Examples
+    --------
+    >>> from blase_astro.io import sed_table
+    >>> from blase_astro.report import sed_panels
+    >>> sed_table([1.4e9, 4.9e14], [2e-14, 4e-12]).write('sed.txt', format='vou-sed')
+    >>> [panel['title'] for panel in sed_panels(['sed.txt'])]
+    ['sed.txt']
     """
     names = [(path, list_seds(path)) for path in paths]
     total, done = sum(len(n) for _, n in names), 0
@@ -692,6 +746,14 @@ def write_sheet(panels, output, *, per_page=1, overwrite=False):
         If the suffix is not known, there is no SED, or they need more pages than the format has.
     OSError
         If the file exists already or cannot be written.
+
+    Examples
+    --------
+    >>> from blase_astro.io import sed_table
+    >>> from blase_astro.report import write_sheet
+    >>> sed = sed_table([1.4e9, 4.9e14], [2e-14, 4e-12])
+    >>> write_sheet([{'sed': sed}, {'sed': sed}], 'seds.pdf')
+    2
     """
     output = Path(output)
     suffix = output.suffix.lower()
