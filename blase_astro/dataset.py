@@ -478,22 +478,10 @@ def seed_pool(binned, label, bag, n_members, *, seed=0, n_valid=1500, per_label=
     return Pool(np.concatenate(samples), label[sources], weight, simulated, train, valid)
 
 
-def default_pool(
-    binned,
-    label,
-    bag,
-    n_members,
-    *,
-    simulated=None,
-    rich_weight=4.0,
-    match=1.0,
-    valid_share=0.1,
-    seed=0,
-):
+def default_pool(binned, label, bag, n_members, *, simulated=None, rich_weight=4.0, seed=0):
     """Samples of the default recipe: the real SEDs, the rich ones weightier, beside simulated ones.
 
-    Every member holds back its own share of the real sources to choose its best epoch, and draws
-    its own simulated SEDs, more of them where the labels of its training sources lie dense.
+    Every member holds back its own tenth of the real sources to choose its best epoch.
 
     Parameters
     ----------
@@ -510,10 +498,6 @@ def default_pool(
         sampling each follows (k,), -1 without one, and the weight of each (k,).
     rich_weight : float
         Weight of a real SED with at least ``RICH_BINS`` filled bins; others have 1.
-    match : float
-        Power of the density of the real labels in drawing simulated SEDs; 0 takes all.
-    valid_share : float
-        Share of the real sources held back.
     seed : int
         Seed of the random numbers.
 
@@ -521,6 +505,15 @@ def default_pool(
     -------
     pool : Pool
         The samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.dataset import default_pool
+    >>> pool = default_pool(np.full((10, 26), -12, np.float32), np.full((10, 2), 13.0),
+    ...                     np.arange(10) % 2, n_members=1)
+    >>> [len(rows) for rows in pool.train], [len(rows) for rows in pool.valid]
+    ([4, 4], [1, 1])
     """
     n, n_bags = len(bag), bag.max() + 1
     weight = np.where(np.isfinite(binned).sum(axis=1) >= RICH_BINS, rich_weight, 1.0)
@@ -536,22 +529,8 @@ def default_pool(
         # A simulated SED on the sampling of a source of this bag is left out with it.
         extra = n + np.flatnonzero(sim_bag != left_out)
         for member in range(n_members):
-            rng = np.random.default_rng([seed, left_out, member])
-            order = rng.permutation(others)
-            n_valid = max(1, round(valid_share * len(order)))
+            order = np.random.default_rng([seed, left_out, member]).permutation(others)
+            n_valid = max(1, len(order) // 10)
             valid.append(np.sort(order[:n_valid]))
-            learnt = np.sort(order[n_valid:])
-            share = _label_density(label[extra, 0], label[learnt, 0], weight[learnt]) ** match
-            drawn = extra[rng.random(len(extra)) < share]
-            train.append(np.concatenate([learnt, drawn]))
+            train.append(np.concatenate([np.sort(order[n_valid:]), extra]))
     return Pool(binned, label, weight, np.arange(len(label)) >= n, train, valid)
-
-
-def _label_density(at, label, weight, width=0.25, floor=0.05):
-    """Smooth weighted density of labels relative to its maximum, nowhere below a floor."""
-    edges = np.linspace(10, 20, 201)
-    centres = (edges[1:] + edges[:-1]) / 2
-    counts, _ = np.histogram(label, edges, weights=weight)
-    kernel = np.exp(-0.5 * ((centres[:, None] - centres) / width) ** 2)
-    density = kernel @ counts
-    return np.maximum(np.interp(at, centres, density / density.max()), floor)

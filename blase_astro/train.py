@@ -50,11 +50,6 @@ class TrainConfig:
         Number of simulated SEDs beside the real ones.
     simulated_weight : float
         Weight of a simulated SED in the loss.
-    simulated_match : float
-        Power of the density of the real labels with which simulated SEDs are drawn: 0 as they
-        were simulated, 1 as the labels of a member's real training sources lie.
-    valid_share : float
-        Share of the real sources that a member holds back to choose its best epoch.
     rich_weight : float
         Weight of a rich real SED.
     epochs, batch_size : int
@@ -77,12 +72,10 @@ class TrainConfig:
     subtract_level: bool = True
     drop_bins: float = 0.2
     simulated: int = 20000
-    simulated_weight: float = 0.4
-    simulated_match: float = 1.0
-    valid_share: float = 0.1
+    simulated_weight: float = 0.2
     rich_weight: float = 4.0
     epochs: int = 30
-    batch_size: int = 64
+    batch_size: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     schedule: str = "one-cycle"
@@ -567,8 +560,6 @@ def _pool(binned, label, bag, simulated, config):
         config.n_members,
         simulated=simulated,
         rich_weight=config.rich_weight,
-        match=config.simulated_match,
-        valid_share=config.valid_share,
         seed=config.seed,
     )
 

@@ -261,7 +261,7 @@ def test_default_pool_leaves_out_simulations_of_the_bag():
     binned[:30] = -12  # rich
     sim_bag = np.arange(50) % 6 - 1
     simulated = (*random_set(50, seed=1), sim_bag, np.full(50, 0.2))
-    pool = default_pool(binned, label, bag, 3, simulated=simulated, match=0.0)
+    pool = default_pool(binned, label, bag, 3, simulated=simulated, rich_weight=4.0)
     assert pool.simulated.sum() == 50
     assert set(pool.weight[:30]) == {4.0}
     every = np.concatenate([bag, sim_bag])
@@ -273,17 +273,6 @@ def test_default_pool_leaves_out_simulations_of_the_bag():
         assert not set(train) & set(valid)
         assert len(train) + len(valid) == (every != left_out).sum()
     assert set(pool.valid[0]) != set(pool.valid[1])
-
-
-def test_simulated_seds_are_drawn_like_the_labels_of_the_training_sources():
-    """Where the real labels lie dense, more simulated SEDs are learnt from; nowhere none."""
-    binned, label = random_set(400)
-    label[:, 0] = np.random.default_rng(0).normal(13, 0.3, 400)
-    simulated = (*random_set(4000, seed=1), np.full(4000, -1), np.ones(4000))
-    pool = default_pool(binned, label, np.arange(400) % 5, 1, simulated=simulated)
-    peak = pool.label[pool.train[0][pool.simulated[pool.train[0]]], 0]
-    near, far = (np.abs(peak - 13) < 0.3).sum() / 0.6, (np.abs(peak - 17) < 0.5).sum()
-    assert near > 8 * far > 0
 
 
 def test_select_renumbers():
