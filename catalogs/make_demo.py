@@ -52,11 +52,15 @@ def names_of(ra, dec):
 def simulated():
     """SED tables and true peaks of the invented sources."""
     points, truth = simulate_seds(N_SIMULATED, seed=2026)
+    # Positions, hence names, of its own: they stay when the simulation improves.
+    rng = np.random.default_rng(2026)
+    ra = rng.uniform(0, 360, N_SIMULATED).round(5)
+    dec = np.degrees(np.arcsin(rng.uniform(-1, 1, N_SIMULATED))).round(5)
     seds = []
     for i in range(N_SIMULATED):
         rows = points.sed == i
         columns = (a[rows] for a in points[6:10])
-        meta = {"ra": points.ra[i], "dec": points.dec[i], "redshift": points.redshift[i]}
+        meta = {"ra": ra[i], "dec": dec[i], "redshift": points.redshift[i]}
         catalog = np.full(rows.sum(), "SIM")
         seds.append(
             sed_table(*columns, upper_limit=points.upper_limit[rows], catalog=catalog, meta=meta)
@@ -72,10 +76,10 @@ def main():
     catalog = Table(meta={"EXTNAME": "DEMO", "COMMENTS": "simulated sources, invented positions"})
     catalog["Source_Name"] = [*names, "PMN J1508-4953", "SIM without SED"]
     catalog["RAJ2000"] = Column(
-        [*ra.round(5), 227.1623, 10.0], unit="deg", meta={"ucd": "pos.eq.ra;meta.main"}
+        [*ra, 227.1623, 10.0], unit="deg", meta={"ucd": "pos.eq.ra;meta.main"}
     )
     catalog["DEJ2000"] = Column(
-        [*dec.round(5), -49.884, -80.0], unit="deg", meta={"ucd": "pos.eq.dec;meta.main"}
+        [*dec, -49.884, -80.0], unit="deg", meta={"ucd": "pos.eq.dec;meta.main"}
     )
     catalog["true_log_nu_peak"] = Column(
         [*np.asarray(truth["log_nu_peak"]).round(3), np.nan, np.nan],
