@@ -6,8 +6,10 @@ import zlib
 from importlib.metadata import metadata
 from pathlib import Path
 
-from sphinx_astropy.conf.v3 import *  # noqa: F403
-from sphinx_astropy.conf.v3 import exclude_patterns, extensions
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx_astropy.conf.v2 import *  # noqa: F403
+from sphinx_astropy.conf.v2 import exclude_patterns, extensions
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # the tree's package, installed or not
@@ -19,6 +21,7 @@ copyright = f"2026, {author}"
 
 extensions.remove("sphinx_astropy.ext.changelog_links")  # there are no numbered requests yet
 extensions.remove("matplotlib.sphinxext.plot_directive")  # figures: FIGURES, below
+extensions.remove("sphinx.ext.mathjax")  # formulas: MathML, below
 exclude_patterns += ["tables", "generated"]
 
 nitpicky = True
@@ -32,6 +35,7 @@ autodoc_typehints = "none"
 # A named tuple documents its fields in its own docstring.
 autodoc_default_options = {"exclude-members": "__new__"}
 
+html_math_renderer = "mathml"
 html_title = f"blase_astro {release}"
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
@@ -39,10 +43,18 @@ html_static_path = ["_static"]
 html_css_files = ["blase.css"]
 html_theme_options = {
     "logo": {"text": "blase_astro"},
+    # The pages are few: all in the side bar, none twice.
+    "navbar_center": [],
+    "navbar_persistent": [],
+    "navbar_end": ["search-button-field", "theme-switcher"],
     "show_toc_level": 2,
-    "navbar_align": "left",
-    "show_prev_next": True,
+    "show_nav_level": 1,
+    "footer_start": ["copyright"],
+    "footer_end": ["last-updated"],
 }
+html_sidebars = {"**": ["pages.html"]}
+templates_path = ["_templates"]
+html_show_sourcelink = False
 
 # --- links to other projects ------------------------------------------------------------------
 
@@ -97,6 +109,22 @@ def make_figures(app):
             raise RuntimeError(f"blase {' '.join(words)} ended with {code}: no figure {name}")
 
 
+# --- formulas as MathML, which browsers show without a script from the network -----------------
+
+
+def visit_math(self, node):
+    """Inline formula."""
+    self.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def visit_math_block(self, node):
+    """Formula on a line of its own."""
+    self.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise nodes.SkipNode
+
+
 def setup(app):
     """Called by Sphinx."""
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.connect("builder-inited", make_figures)
