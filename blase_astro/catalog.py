@@ -201,6 +201,13 @@ def estimate_arrays(
     ------
     ValueError, OSError
         As `estimate`.
+
+    Examples
+    --------
+    >>> from blase_astro.catalog import estimate_arrays
+    >>> columns = estimate_arrays('catalogs/demo_seds.zip')
+    >>> columns['log_nu_peak'].shape == columns['flags'].shape
+    True
     """
     settings = _settings(ensemble, level, radius, bag)
     columns = _estimates(seds, settings, jobs=jobs, progress=progress, leave_out=leave_out)
@@ -623,6 +630,13 @@ progress, say
         As `annotate`, or if the suffix is not known.
     OSError
         If a file cannot be read or written, or exists already.
+
+    Examples
+    --------
+    >>> from blase_astro.catalog import annotate_file
+    >>> columns = annotate_file('catalogs/demo_catalog.fits', 'catalogs/demo_seds.zip', 'out.fits')
+    >>> columns.colnames[0]
+    'nu_peak'
     """
     from .io.append import append_columns, check_output, read_catalog
 
@@ -676,6 +690,12 @@ def match_file(
         As `match`, or if the suffix is not known.
     OSError
         If a file cannot be read or written, or exists already.
+
+    Examples
+    --------
+    >>> from blase_astro.catalog import match_file
+    >>> match_file('catalogs/demo_catalog.fits', 'matched.fits').colnames
+    ['bag', 'bag_sep', 'bag_source', 'flags']
     """
     from .io.append import append_columns, check_output, read_catalog
 

@@ -296,6 +296,15 @@ def select(points, index):
     -------
     points : `~blase_astro.io.Points`
         Those k SEDs, in the order of ``index``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.dataset import select
+    >>> from blase_astro.io import read_points
+    >>> points = next(read_points('catalogs/demo_seds.zip'))
+    >>> select(points, np.array([0])).name
+    ['seds/PMN_J1508-4953.txt']
     """
     new = np.full(len(points.name), -1)
     new[index] = np.arange(len(index))
@@ -446,6 +455,16 @@ def seed_pool(binned, label, bag, n_members, *, seed=0, n_valid=1500, per_label=
     -------
     pool : Pool
         The samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.dataset import seed_pool
+    >>> rng = np.random.default_rng(0)
+    >>> label = np.stack([rng.uniform(12, 17, 50), rng.uniform(-13, -10, 50)], axis=1)
+    >>> pool = seed_pool(np.ones((50, 26)), label, np.arange(50) % 5, n_members=5)
+    >>> len(pool.train)
+    25
     """
     n_bags = bag.max() + 1
     samples, sources, train, valid = [], [], [], []

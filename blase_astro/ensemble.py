@@ -326,7 +326,8 @@ class Ensemble:
         --------
         >>> import numpy as np
         >>> from blase_astro.ensemble import Ensemble
-        >>> mean, std = Ensemble.load().predict(np.full((1, 26), np.nan))
+        >>> ensemble = Ensemble.load()
+        >>> mean, std = ensemble.predict(np.full((1, len(ensemble.bin_edges)), np.nan))
         >>> mean
         array([nan])
         """

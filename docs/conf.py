@@ -1,6 +1,5 @@
 """Settings of the documentation: python -m sphinx -W -n docs docs/_build/html, or tox -e docs."""
 
-import shutil
 import sys
 import zlib
 from importlib.metadata import metadata
@@ -93,7 +92,7 @@ write_inventories()
 
 # --- figures, by the package's own command ----------------------------------------------------
 
-DEMO = HERE / "generated" / "seds" / "SIM_J1929+2857.txt"
+DEMO = HERE.parent / "catalogs" / "demo_sed.txt"
 FIGURES = {"quickstart.png": ["plot", str(DEMO)]}
 
 
@@ -101,7 +100,6 @@ def make_figures(app):
     """Run the commands that draw the figures."""
     from blase_astro.cli import main
 
-    shutil.unpack_archive(HERE.parent / "catalogs" / "demo_seds.zip", HERE / "generated")
     for name, words in FIGURES.items():
         output = HERE / "generated" / name
         code = main([*words, "-o", str(output), "--overwrite", "--quiet"])

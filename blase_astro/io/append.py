@@ -80,6 +80,14 @@ def check_output(output, *, overwrite=False):
         If the suffix is not known.
     OSError
         If the file exists already, or its folder is missing or read-only.
+
+    Examples
+    --------
+    >>> from blase_astro.io.append import check_output
+    >>> check_output('there/is/no/such/folder.fits')
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: ...
     """
     output = Path(output)
     file_format(output)
@@ -138,6 +146,12 @@ def read_catalog(path):
     ------
     OSError
         If the file is missing or is not a table that astropy knows.
+
+    Examples
+    --------
+    >>> from blase_astro.io.append import read_catalog
+    >>> read_catalog('catalogs/demo_catalog.fits')['RAJ2000'].meta['ucd']
+    'pos.eq.ra;meta.main'
     """
     from astropy.io import fits
     from astropy.io.registry import IORegistryError
@@ -196,6 +210,14 @@ def write_table(table, output, *, overwrite=False):
         If the suffix is not known.
     OSError
         If the file exists already or cannot be written.
+
+    Examples
+    --------
+    >>> from blase_astro.io.append import read_catalog, write_table
+    >>> catalog = read_catalog('catalogs/demo_catalog.fits')
+    >>> write_table(catalog, 'demo.vot')
+    >>> read_catalog('demo.vot')['RAJ2000'].meta['ucd']
+    'pos.eq.ra;meta.main'
     """
     form = file_format(output)
     with _written_beside(output, overwrite) as beside, _quiet_units():
@@ -297,6 +319,15 @@ def append_columns(source, columns, output, *, overwrite=False, replace=()):
         If a name is taken, the number of rows differs, or the suffix is not known.
     OSError
         If a file cannot be read or written.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.io.append import append_columns, read_catalog
+    >>> Table({'name': ['A', 'B']}).write('catalog.fits')
+    >>> append_columns('catalog.fits', Table({'flags': [0, 48]}), 'longer.fits')
+    >>> read_catalog('longer.fits').colnames
+    ['name', 'flags']
     """
     try:
         same = file_format(source) == file_format(output)

@@ -53,6 +53,13 @@ def list_seds(path):
         If the path cannot be read.
     ValueError
         If it is a broken zip archive.
+
+    Examples
+    --------
+    >>> from blase_astro.io import list_seds
+    >>> names = list_seds('catalogs/demo_seds.zip')
+    >>> names[0]
+    'seds/PMN_J1508-4953.txt'
     """
     return _list(path)[0]
 
@@ -90,6 +97,13 @@ def read_points(path, names=None, *, chunk=256):
     AstropyUserWarning
         At the end, once for the files that are no SEDs and were left out, and once for the
         malformed rows that were skipped.
+
+    Examples
+    --------
+    >>> from blase_astro.io import read_points
+    >>> points = next(read_points('catalogs/demo_seds.zip', ['seds/PMN_J1508-4953.txt']))
+    >>> points.ra, points.nufnu
+    (array([227.1623]), array([2.185e-13, 5.085e-13]))
     """
     _keep_freed_memory()
     skipped, malformed = [], []
@@ -138,6 +152,13 @@ def read_seds(path, names=None):
     AstropyUserWarning
         Once for each file that cannot be read, once for each with malformed rows, and once at the
         end for the files that are no SEDs and were left out.
+
+    Examples
+    --------
+    >>> from blase_astro import read_seds
+    >>> for name, sed in read_seds('catalogs/demo_seds.zip', ['seds/PMN_J1508-4953.txt']):
+    ...     print(name, len(sed))
+    seds/PMN_J1508-4953.txt 2
     """
     skipped = []
     alone = not (os.path.isdir(path) or _is_zip(path))
