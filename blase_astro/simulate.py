@@ -102,14 +102,16 @@ def _population(n, rng):
     # Disc and torus relative to the synchrotron peak; hardly any in a BL Lac.
     s["disc_dev"] = _normal(rng, 0, 0.33, n)
     disc = s["disc_dev"] + (-0.30 - 0.25 * np.clip(nu - 12.4, -0.3, 1.5))
-    s["disc"] = np.where(fsrq, disc, disc - 0.4 - 1.2 * rng.random(n))
+    s["disc"] = np.where(
+        fsrq, disc, disc - 0.2 - 1.0 * rng.random(n) - 0.3 * np.clip(nu - 13.5, 0, None)
+    )
     s["disc_nu"] = _normal(rng, 15.42, 0.10, n) - np.log10(1 + s["z"])
     s["torus"] = s["disc"] + _normal(rng, -0.3, 0.2, n)
     _draw_compton(s, n, rng)
     s["host_mag"] = _normal(rng, -22.8, 0.6, n)  # M_R, Sbarufatti et al. 2005
     s["host_in_gaia"] = 10 ** _normal(rng, -0.7, 0.25, n, -2, 0)
     s["plate"] = 2.2 * rng.random(n) * np.clip(1 - s["z"] / 0.25, 0, 1)
-    amplitude = np.where(fsrq, -0.66, -0.70 - 0.06 * np.clip(nu - 13, 0, 4))
+    amplitude = np.where(fsrq, -0.66, -0.70 - 0.02 * np.clip(nu - 13, 0, 4))
     s["amplitude"] = 10 ** _normal(rng, amplitude, 0.15, n)
     s["sky"] = 10 ** _normal(rng, 0, 0.12, n)
     return s
@@ -122,10 +124,10 @@ def _draw_synchrotron(s, n, rng):
     b = 1 / (2.04 * np.clip(nu - 10.84, 1.5, None))
     s["b_lo"] = b * 10 ** _normal(rng, -0.03, 0.10, n)
     s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, np.where(s["fsrq"], 0.15, 0.22), n)
-    s["slope"] = _normal(rng, 0.52, 0.08, n, 0.25, 0.9)
+    s["slope"] = _normal(rng, 0.51, 0.08, n, 0.25, 0.9)
     s["slope_radio"] = _normal(rng, 0.97, 0.15, n, 0.5, 1.4)
     # Where the core becomes transparent: near the peak in FSRQs and moving with it.
-    turnover = np.where(s["fsrq"], 10.85 + 0.5 * (nu - 12.2), 11.2 + 0.2 * np.clip(nu - 12.2, 0, 2))
+    turnover = np.where(s["fsrq"], 10.85 + 0.5 * (nu - 12.2), 11.2 + 0.2 * np.clip(nu - 12.2, 0, 1.3))
     # Inverted spectra do not make the radio fainter: they end earlier.
     turnover = turnover - 2.0 * (s["slope_radio"] - 0.97)
     turnover = _normal(rng, turnover, np.where(s["fsrq"], 0.3, 0.45), n, 9.6, 13)
@@ -137,11 +139,11 @@ def _draw_compton(s, n, rng):
     """Shape and level of the inverse Compton component, from its gamma rays."""
     nu, fsrq = s["nu"], s["fsrq"]
     index = np.where(fsrq, 2.49 - 0.07 * (nu - 12.25), 2.24 - 0.115 * (nu - 12.75))
-    index = _normal(rng, np.maximum(index, 1.78), np.where(fsrq, 0.17, 0.14), n, 1.4, 3.0)
+    index = _normal(rng, np.maximum(index, 1.78), np.where(fsrq, 0.16, 0.115), n, 1.4, 3.0)
     s["ic_b_hi"] = 10 ** _normal(rng, np.where(fsrq, -0.87, -1.1 - 0.05 * (nu - 13)), 0.18, n)
     s["ic_b_lo"] = s["ic_b_hi"] * 10 ** _normal(rng, -0.05, 0.08, n)
     # The log-parabola has the index at the pivot, 0.6 GeV for soft and 5 GeV for hard spectra.
-    pivot = 23.2 + 1.3 * (2.5 - index)
+    pivot = 23.35 + 1.3 * (2.5 - index)
     s["ic_nu"] = np.clip(pivot - (index - 2) / (2 * s["ic_b_hi"]), 20.8, 26.5)
     s["ic_cutoff"] = np.maximum(s["ic_nu"] + rng.uniform(2.5, 5.0, n), 25.0)
     # Energy flux of 0.1-100 GeV over the synchrotron peak.
@@ -305,7 +307,7 @@ def _flux(x, sed, s, rng, gaia):
     rise = 0.4 + 0.6 * _logistic((d + 1.0) / 0.4) + 0.6 * _logistic((d - 0.7) / 0.4)
     amplitude = p["amplitude"] * np.where(x < 12.3, 0.6, rise)
     # Satellites are pointed at flares.
-    synch = synch + np.where((x > 16) & (x < 20), 0.6, 0)
+    synch = synch + np.where((x > 16) & (x < 20), 0.7, 0)
     synchrotron = p["level"] + _synchrotron(x, p) + _swing(amplitude, synch)
     swing = np.where((x > 21) & (x < 26.2), 0.3, 0.9)
     swing = np.where(np.abs(x - 23.384) < 0.002, 0.9, swing)  # a month, not years
