@@ -1,4 +1,12 @@
-"""SEDs with a known synchrotron peak: a blazar's physics, seen as the surveys see it."""
+"""SEDs with a known synchrotron peak: a blazar's physics, seen as the surveys see it.
+
+Equations, distributions and the published results behind them: :ref:`simulate` in the
+documentation. Every component is a function of log frequency and of a dict of parameters that
+broadcast against it, and returns log10 of nu F_nu.
+"""
+
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 
@@ -7,507 +15,546 @@ from .io.table import Points
 __all__ = ["simulate_seds"]
 
 _LN10 = np.log(10.0)
-_H0 = 67.7  # km / (s Mpc); with _OMEGA, Planck Collaboration 2020, A&A 641, A6
-_OMEGA = 0.31
+_H0, _OMEGA = 67.7, 0.31  # km / (s Mpc); Planck Collaboration 2020, A&A 641, A6
 
-# Giant elliptical at rest: log frequency, log nuFnu relative to the R band. From the colours of
-# Fukugita et al. 1995 (UBVRI), Mannucci et al. 2001 (JHK) and the WISE colours of old stars.
-_HOST_NU = np.array(
-    [12.9, 13.13, 13.40, 13.81, 13.95, 14.14, 14.26, 14.38, 14.575]
-    + [14.67, 14.74, 14.83, 14.915, 15.0, 15.1, 15.3, 15.6]
-)
-_HOST_NUFNU = np.array(
-    [-2.5, -2.25, -1.80, -0.95, -0.565, -0.114, 0.109, 0.142, 0.08]
-    + [0.0, -0.104, -0.343, -0.815, -1.35, -1.8, -2.3, -3.5]
-)
+# Giant elliptical at rest: log frequency and log nuFnu relative to the R band. From the colours of
+# Fukugita et al. 1995 (UBVRI), Mannucci et al. 2001 (JHK) and old stars in WISE.
+_HOST = np.array(
+    [
+        (12.90, -2.50), (13.13, -2.25), (13.40, -1.80), (13.81, -0.95), (13.95, -0.565),
+        (14.14, -0.114), (14.26, 0.109), (14.38, 0.142), (14.575, 0.08), (14.67, 0.0),
+        (14.74, -0.104), (14.83, -0.343), (14.915, -0.815), (15.0, -1.35), (15.1, -1.8),
+        (15.3, -2.3), (15.6, -3.5),
+    ]
+).T  # fmt: skip
 
-# Fermi-LAT fluctuation of the background in a band (1 sigma) and nuFnu of one photon, both in
-# erg / (s cm2), at a log frequency: the seven bands of 4FGL-DR2, thirty narrow bands of an analysis
-# of one source, the five bands of 1FGL to 3FGL, monthly fluxes. Last: significance of a detection.
-_LAT = (
-    (
-        [22.233, 22.622, 23.122, 23.622, 24.122, 24.622, 25.361],
-        [2.0e-12, 4.6e-13, 1.3e-13, 7.0e-14, 5.0e-14, 6.0e-14, 4.0e-14],
-        [7.5e-13, 6.8e-14, 1.5e-14, 1.4e-14, 2.7e-14, 7.7e-14, 1.6e-13],
-        [2.2, 1.7, 1.6, 1.6, 1.3, 0.7, 0.6],
-    ),
-    (
-        [22.22, 22.47, 22.72, 22.96, 23.21, 23.46, 23.70, 23.95, 24.20, 24.44, 24.69, 24.94]
-        + [25.18, 25.43, 25.80],
-        [1.3e-12, 8e-13, 5.8e-13, 4.3e-13, 3.4e-13, 2.6e-13, 2.2e-13, 1.8e-13, 1.5e-13, 1.3e-13]
-        + [1.1e-13, 1e-13, 1e-13, 1e-13, 1e-13],
-        [8e-14, 6e-14, 4.3e-14, 3.5e-14, 3.5e-14, 3.9e-14, 5.5e-14, 9e-14, 1.5e-13, 2.8e-13, 5e-13]
-        + [8e-13, 1.3e-12, 2.0e-12, 4.5e-12],
-        [3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 2.6, 2.3, 2.1, 1.9, 1.6, 1.5, 1.3, 1.2, 1.0],
-    ),
-    (
-        [22.685, 23.162, 23.685, 24.162, 25.162],
-        [8e-13, 4e-13, 3e-13, 2e-13, 5e-14],
-        [1.0e-13, 5e-14, 7e-14, 1.2e-13, 1.5e-13],
-        [3.0, 3.0, 3.0, 2.5, 1.0],
-    ),
-    ([22.384, 23.384], [3e-12, 1.0e-12], [3e-12, 3e-13], [3.0, 3.0]),
-)
+# Optical depth 1 of the extragalactic background light: redshift and log energy in TeV, read off
+# the horizon of Dominguez et al. 2013, ApJ 770, 77.
+_HORIZON_Z = np.log10([0.01, 0.03, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0])
+_HORIZON = np.log10([18.0, 7.0, 1.1, 0.55, 0.26, 0.16, 0.09, 0.06])
 
-# What deep enough surveys and monitoring reach: log frequency, log nuFnu.
-_DEPTH_NU = np.array(
-    [7.0, 7.87, 8.56, 9.12, 9.14, 9.7, 10.3, 11.0, 11.7, 12.3, 13.0, 13.13, 13.4, 13.81, 14.2]
-    + [14.65, 15.0, 15.4, 16.7, 17.4, 18.0, 18.3, 18.7, 19.7, 25.4, 26.5, 28.0]
-)
+# Analyses of Fermi-LAT data. At a log frequency: 1-sigma fluctuation of the background and nuFnu
+# of one photon, both erg / (s cm2), and the significance of a detection.
+_LAT_NAMES = ("log_nu", "noise", "photon", "least")
+_LAT_BANDS = {  # 4FGL-DR2, seven bands
+    "log_nu": [22.233, 22.622, 23.122, 23.622, 24.122, 24.622, 25.361],
+    "noise": [2.0e-12, 4.6e-13, 1.3e-13, 7.0e-14, 5.0e-14, 6.0e-14, 4.0e-14],
+    "photon": [7.5e-13, 6.8e-14, 1.5e-14, 1.4e-14, 2.7e-14, 7.7e-14, 1.6e-13],
+    "least": [2.2, 1.7, 1.6, 1.6, 1.3, 0.7, 0.6],
+}
+_LAT_NARROW = {  # thirty narrow bands, an analysis of one source
+    "log_nu": [22.22, 22.47, 22.72, 22.96, 23.21, 23.46, 23.70, 23.95, 24.20, 24.44, 24.69, 24.94,
+               25.18, 25.43, 25.80],
+    "noise": [1.3e-12, 8.0e-13, 5.8e-13, 4.3e-13, 3.4e-13, 2.6e-13, 2.2e-13, 1.8e-13, 1.5e-13,
+              1.3e-13, 1.1e-13, 1.0e-13, 1.0e-13, 1.0e-13, 1.0e-13],
+    "photon": [8.0e-14, 6.0e-14, 4.3e-14, 3.5e-14, 3.5e-14, 3.9e-14, 5.5e-14, 9.0e-14, 1.5e-13,
+               2.8e-13, 5.0e-13, 8.0e-13, 1.3e-12, 2.0e-12, 4.5e-12],
+    "least": [3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 2.6, 2.3, 2.1, 1.9, 1.6, 1.5, 1.3, 1.2, 1.0],
+}  # fmt: skip
+_LAT_EARLY = {  # 1FGL to 3FGL, five bands, detections only
+    "log_nu": [22.685, 23.162, 23.685, 24.162, 25.162],
+    "noise": [8.0e-13, 4.0e-13, 3.0e-13, 2.0e-13, 5.0e-14],
+    "photon": [1.0e-13, 5.0e-14, 7.0e-14, 1.2e-13, 1.5e-13],
+    "least": [3.0, 3.0, 3.0, 2.5, 1.0],
+}
+_LAT_MONTHS = {  # monthly fluxes, detections only
+    "log_nu": [22.384, 23.384],
+    "noise": [3.0e-12, 1.0e-12],
+    "photon": [3.0e-12, 3.0e-13],
+    "least": [3.0, 3.0],
+}
+_LAT = (_LAT_BANDS, _LAT_NARROW, _LAT_EARLY, _LAT_MONTHS)
+
+# What monitoring and pointed observations reach: log frequency, log nuFnu.
 _DEPTH = np.array(
-    [-16.3, -15.5, -15.2, -15.6, -16.4, -15.3, -14.2, -12.9, -12.3, -11.6, -11.8, -12.35, -12.7]
-    + [-13.3, -12.7, -13.6, -13.3, -13.1, -13.6, -13.5, -13.4, -12.5, -11.5, -11.0, -12.6, -12.5]
-    + [-12.0]
-)
+    [
+        (7.0, -16.3), (7.87, -15.5), (8.56, -15.2), (9.12, -15.6), (9.14, -16.4), (9.7, -15.3),
+        (10.3, -14.2), (11.0, -12.9), (11.7, -12.3), (12.3, -11.6), (13.0, -11.8), (13.13, -12.35),
+        (13.4, -12.7), (13.81, -13.3), (14.2, -12.7), (14.65, -13.6), (15.0, -13.3), (15.4, -13.1),
+        (16.7, -13.6), (17.4, -13.5), (18.0, -13.4), (18.3, -12.5), (18.7, -11.5), (19.7, -11.0),
+        (25.4, -12.6), (26.5, -12.5), (28.0, -12.0),
+    ]
+).T  # fmt: skip
 
-
-_EPOCH_BANDS = np.array([12.3, 13.95, 14.45, 15.05, 16, 17.95, 20])
-_ONE_EPOCH = np.array([0.1, 0.9, 0.6, 0.15, 0.4, 0.4, 0.5, 0.0])
-# Bands of the sampling, where their depth is tested, what a survey reaches there, and how much it
-# speaks against a pattern not to have a band in which surveys would have seen the source.
-_PROBE_BANDS = np.array([8.3, 9.1, 12.3, 13.95, 14.7, 14.9, 16.5, 18.0, 20.0])
+# Bands of the sampling: upper edge; where a source is tested; what an all-sky survey reaches there;
+# how much it speaks against a pattern to lack the band though surveys would have seen the source.
+_BAND_EDGES = np.array([8.3, 9.1, 12.3, 13.95, 14.7, 14.9, 16.5, 18.0, 20.0])
 _PROBES = np.array([7.9, 8.6, 9.146, 13.6, 14.65, 14.74, 15.1, 17.38, 18.8, 26.2])
-_PROBE_SURVEY = np.array([-15.5, -15.2, -16.4, -12.6, -13.4, -12.4, -13.2, -12.8, -11.3, -12.4])
-_PROBE_MISSED = np.array([0.1, 0.1, 0.1, 0.5, 0.1, 0.8, 0.3, 1.5, 0.2, 0.2])
+_SURVEYED = np.array([-15.5, -15.2, -16.4, -12.6, -13.4, -12.4, -13.2, -12.8, -11.3, -12.4])
+_LACKING = np.array([0.1, 0.1, 0.1, 0.5, 0.1, 0.8, 0.3, 1.5, 0.2, 0.2])
+
+# Instruments: upper edge of their bands; share of the rows that are from one and the same epoch.
+_EPOCH_EDGES = np.array([12.3, 13.95, 14.45, 15.05, 16.0, 17.95, 20.0])
+_SAME_EPOCH = np.array([0.1, 0.9, 0.6, 0.15, 0.4, 0.4, 0.5, 0.0])
+_UV, _X_RAY = 4, 5
+_N_EPOCHS = 24
+
+_GAIA, _PLATE = 14.64885, 14.73878  # log frequency of Gaia's G and of the V of photographic plates
+_WISE_W4, _WISE_W3 = 13.135, 13.40
+_SPARSE = 20  # an SED of fewer rows is what all-sky surveys give
 
 
 def _normal(rng, mean, scatter, n, lo=-np.inf, hi=np.inf):
-    """Normal numbers, clipped; ``mean`` and ``scatter`` scalars or shape (n,)."""
+    """Normal numbers, clipped; ``mean`` and ``scatter`` are scalars or of shape (n,)."""
     return np.clip(mean + scatter * rng.standard_normal(n), lo, hi)
 
 
-def _logistic(x):
-    return 0.5 * (1 + np.tanh(0.5 * x))
+def _logistic(value):
+    return 0.5 * (1 + np.tanh(0.5 * value))
 
 
-def _softplus(x, width):
-    """Zero below and ``x`` above zero, with a bend of the given width."""
-    return width * np.logaddexp(0.0, x / width)
+def _softplus(value, width):
+    """Zero below and ``value`` above zero, with a bend of the given width."""
+    return width * np.logaddexp(0.0, value / width)
+
+
+def _take(par, index):
+    return {key: value[index] for key, value in par.items()}
+
+
+def _near(log_nu, where, width=0.002):
+    return np.abs(log_nu - where) < width
+
+
+# --- what a blazar is -------------------------------------------------------------------------
 
 
 def _population(n, rng):
     """Draw the physical parameters of n blazars: a dict of arrays of shape (n,)."""
-    s = {}
-    # The label: broad and flat. What is learnt from is reweighted by whoever trains.
-    s["nu"] = nu = rng.uniform(11.8, 18.0, n)
-    s["fsrq"] = fsrq = rng.random(n) < 0.92 * _logistic((13.35 - nu) / 0.27)
-    # Redshifts, photon indices and gamma-ray dominance of 4LAC (Ajello et al. 2020).
+    # The label is broad and flat: whoever trains gives the weights.
+    nu = rng.uniform(11.8, 18.0, n)
+    fsrq = rng.random(n) < 0.92 * _logistic((13.35 - nu) / 0.27)
     z = np.where(fsrq, 0.20 - 0.28 * (nu - 12.25), -0.15 - 0.12 * (nu - 13))
-    s["z"] = 10 ** _normal(rng, np.clip(z, -0.6, 0.25), np.where(fsrq, 0.20, 0.36), n, -1.7, 0.6)
-    _draw_synchrotron(s, n, rng)
-
-    # Lobes relative to the core at 1.4 GHz, steep spectrum.
-    s["lobe"] = _normal(rng, -1.5, 0.6, n)
-    s["lobe_slope"] = _normal(rng, 0.2, 0.12, n, -0.1, 0.5)
-    # Disc and torus relative to the synchrotron peak; hardly any in a BL Lac.
-    s["disc_dev"] = _normal(rng, 0, 0.33, n)
-    disc = s["disc_dev"] + (-0.30 - 0.25 * np.clip(nu - 12.4, -0.3, 1.5))
-    s["disc"] = np.where(
-        fsrq, disc, disc - 0.2 - 1.0 * rng.random(n) - 0.3 * np.clip(nu - 13.5, 0, None)
-    )
-    s["disc_nu"] = _normal(rng, 15.42, 0.10, n) - np.log10(1 + s["z"])
-    s["torus"] = s["disc"] + _normal(rng, -0.3, 0.2, n)
-    _draw_compton(s, n, rng)
-    s["host_mag"] = _normal(rng, -22.8, 0.6, n)  # M_R, Sbarufatti et al. 2005
-    s["host_in_gaia"] = 10 ** _normal(rng, -0.7, 0.25, n, -2, 0)
-    s["plate"] = 2.2 * rng.random(n) * np.clip(1 - s["z"] / 0.25, 0, 1)
+    z = 10 ** _normal(rng, np.clip(z, -0.6, 0.25), np.where(fsrq, 0.20, 0.36), n, -1.7, 0.6)
+    par = {"nu": nu, "fsrq": fsrq, "z": z}
+    _draw_synchrotron(par, n, rng)
+    _draw_thermal(par, n, rng)
+    _draw_compton(par, n, rng)
+    # Lobes relative to the core at 1.4 GHz.
+    par["lobe"] = _normal(rng, -1.5, 0.6, n)
+    par["lobe_slope"] = _normal(rng, 0.2, 0.12, n, -0.1, 0.5)
+    # Standard deviation (dex) of the flux over the epochs, at the synchrotron peak.
     amplitude = np.where(fsrq, -0.66, -0.70 - 0.02 * np.clip(nu - 13, 0, 4))
-    s["amplitude"] = 10 ** _normal(rng, amplitude, 0.15, n)
-    s["sky"] = 10 ** _normal(rng, 0, 0.12, n)
-    return s
+    par["amplitude"] = 10 ** _normal(rng, amplitude, 0.15, n)
+    par["sky"] = 10 ** _normal(rng, 0, 0.12, n)  # diffuse gamma rays of the place
+    return par
 
 
-def _draw_synchrotron(s, n, rng):
-    """Shape of the synchrotron component."""
-    nu = s["nu"]
-    # Curvature against peak frequency of Chen 2014: 1/b rises by 2.04 a decade.
-    b = 1 / (2.04 * np.clip(nu - 10.84, 1.5, None))
-    s["b_lo"] = b * 10 ** _normal(rng, -0.03, 0.10, n)
-    s["b_hi"] = s["b_lo"] * 10 ** _normal(rng, 0.02, np.where(s["fsrq"], 0.15, 0.22), n)
-    s["slope"] = _normal(rng, 0.51, 0.08, n, 0.25, 0.9)
-    s["slope_radio"] = _normal(rng, 0.97, 0.15, n, 0.5, 1.4)
-    # Where the core becomes transparent: near the peak in FSRQs and moving with it.
-    turnover = np.where(s["fsrq"], 10.85 + 0.5 * (nu - 12.2), 11.2 + 0.2 * np.clip(nu - 12.2, 0, 1.3))
-    # Inverted spectra do not make the radio fainter: they end earlier.
-    turnover = turnover - 2.0 * (s["slope_radio"] - 0.97)
-    turnover = _normal(rng, turnover, np.where(s["fsrq"], 0.3, 0.45), n, 9.6, 13)
-    s["turnover"] = np.minimum(turnover, nu - 0.3)
-    s["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
+def _draw_synchrotron(par, n, rng):
+    nu, fsrq = par["nu"], par["fsrq"]
+    # Curvature falls with the peak frequency: 1/b rises by 2.04 a decade (Chen 2014).
+    curvature = 1 / (2.04 * np.clip(nu - 10.84, 1.5, None))
+    par["b_lo"] = curvature * 10 ** _normal(rng, -0.03, 0.10, n)
+    par["b_hi"] = par["b_lo"] * 10 ** _normal(rng, 0.02, np.where(fsrq, 0.15, 0.22), n)
+    par["slope"] = _normal(rng, 0.51, 0.08, n, 0.25, 0.9)
+    par["slope_radio"] = _normal(rng, 0.97, 0.15, n, 0.5, 1.4)
+    # Where the core becomes transparent; an inverted core does not make the radio fainter, it
+    # becomes transparent earlier.
+    turnover = np.where(fsrq, 10.85 + 0.5 * (nu - 12.2), 11.2 + 0.2 * np.clip(nu - 12.2, 0, 1.3))
+    turnover -= 2.0 * (par["slope_radio"] - 0.97)
+    turnover = _normal(rng, turnover, np.where(fsrq, 0.3, 0.45), n, 9.6, 13)
+    par["turnover"] = np.minimum(turnover, nu - 0.3)
+    par["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
 
 
-def _draw_compton(s, n, rng):
-    """Shape and level of the inverse Compton component, from its gamma rays."""
-    nu, fsrq = s["nu"], s["fsrq"]
+def _draw_thermal(par, n, rng):
+    """Disc and torus, relative to the synchrotron peak, and the host galaxy."""
+    nu, z = par["nu"], par["z"]
+    par["disc_excess"] = _normal(rng, 0, 0.33, n)
+    disc = par["disc_excess"] - 0.30 - 0.25 * np.clip(nu - 12.4, -0.3, 1.5)
+    hidden = 0.2 + 1.0 * rng.random(n) + 0.3 * np.clip(nu - 13.5, 0, None)
+    par["disc"] = np.where(par["fsrq"], disc, disc - hidden)
+    par["disc_nu"] = _normal(rng, 15.42, 0.10, n) - np.log10(1 + z)
+    par["torus"] = par["disc"] + _normal(rng, -0.3, 0.2, n)
+    magnitude = _normal(rng, -22.8, 0.6, n)  # M_R, Sbarufatti et al. 2005
+    par["host"] = 44.35 - 0.4 * (magnitude + 22.8) - np.log10(4 * np.pi) - 2 * _log_distance(z)
+    # Gaia sees the core of a galaxy, plates see too much of one that is no point.
+    par["host_gaia"] = _normal(rng, -0.7, 0.25, n, -2, 0)
+    par["host_plate"] = 2.2 * rng.random(n) * np.clip(1 - z / 0.25, 0, 1)
+
+
+def _draw_compton(par, n, rng):
+    """Shape and level of the inverse Compton component, from the gamma rays of 4LAC."""
+    nu, fsrq = par["nu"], par["fsrq"]
     index = np.where(fsrq, 2.49 - 0.07 * (nu - 12.25), 2.24 - 0.115 * (nu - 12.75))
     index = _normal(rng, np.maximum(index, 1.78), np.where(fsrq, 0.16, 0.115), n, 1.4, 3.0)
-    s["ic_b_hi"] = 10 ** _normal(rng, np.where(fsrq, -0.87, -1.1 - 0.05 * (nu - 13)), 0.18, n)
-    s["ic_b_lo"] = s["ic_b_hi"] * 10 ** _normal(rng, -0.05, 0.08, n)
-    # The log-parabola has the index at the pivot, 0.6 GeV for soft and 5 GeV for hard spectra.
+    b_hi = 10 ** _normal(rng, np.where(fsrq, -0.87, -1.1 - 0.05 * (nu - 13)), 0.18, n)
+    # The log-parabola has the photon index at the pivot: 1 GeV for soft, 5 GeV for hard spectra.
     pivot = 23.35 + 1.3 * (2.5 - index)
-    s["ic_nu"] = np.clip(pivot - (index - 2) / (2 * s["ic_b_hi"]), 20.8, 26.5)
-    s["ic_cutoff"] = np.maximum(s["ic_nu"] + rng.uniform(2.5, 5.0, n), 25.0)
-    # Energy flux of 0.1-100 GeV over the synchrotron peak.
-    ratio = np.where(
-        fsrq,
-        0.80 - 0.18 * (nu - 12.5),
-        0.62 - 0.05 * (nu - 13) - 0.2 * np.clip(nu - 15.2, 0, None),
-    )
-    s["gamma_ratio"] = _normal(rng, ratio, np.where(fsrq, 0.32, 0.28), n)
-    s["index"] = index
-    s["ic_slope"] = np.full(n, 0.4)
-    s["ic_level"] = np.zeros(n)
-    grid = np.linspace(22.4, 25.4, 16)
-    column = {key: value[:, None] for key, value in s.items()}
-    mean = np.mean(10 ** _compton(grid, column), axis=1) * 3 * _LN10
-    s["ic_level"] = s["gamma_ratio"] - np.log10(mean)
-    # The hard X-ray tail has the slope that leads down to the X-ray level.
-    # It goes with the power of the disc, whose photons are scattered.
-    tail = np.where(
-        fsrq,
-        -0.75 - 0.27 * (nu - 12.1),
-        -1.0 - 0.2 * (nu - 12.5) - 0.4 * np.clip(nu - 13.8, 0, None),
-    )
-    tail += np.where(fsrq, 0.5 * s["disc_dev"], 0)
+    par["index"] = index
+    par["ic_nu"] = np.clip(pivot - (index - 2) / (2 * b_hi), 20.8, 26.5)
+    par["ic_cutoff"] = np.maximum(par["ic_nu"] + rng.uniform(2.5, 5.0, n), 25.0)
+    par["ic_b_lo"] = b_hi * 10 ** _normal(rng, -0.05, 0.08, n)
+    par["ic_b_hi"] = b_hi
+    # Energy flux of 0.1-100 GeV over the flux of the synchrotron peak.
+    faint = 0.62 - 0.05 * (nu - 13) - 0.2 * np.clip(nu - 15.2, 0, None)
+    ratio = np.where(fsrq, 0.80 - 0.18 * (nu - 12.5), faint)
+    par["gamma_ratio"] = _normal(rng, ratio, np.where(fsrq, 0.32, 0.28), n)
+    par["ic_slope"], par["ic_level"] = np.full(n, 0.4), np.zeros(n)
+    column = {key: value[:, None] for key, value in par.items()}
+    mean = np.mean(10 ** _compton(np.linspace(22.4, 25.4, 16), column), axis=1)
+    par["ic_level"] = par["gamma_ratio"] - np.log10(mean * 3 * _LN10)
+    # X-rays over the synchrotron peak; with a bright disc there is more to scatter.
+    tail = -1.0 - 0.2 * (nu - 12.5) - 0.4 * np.clip(nu - 13.8, 0, None)
+    tail = np.where(fsrq, -0.75 - 0.27 * (nu - 12.1) + 0.5 * par["disc_excess"], tail)
     tail = _normal(rng, tail, np.where(fsrq, 0.25, 0.33), n)
-    d, drop = s["ic_nu"] - 17.7, np.maximum(s["ic_level"] - tail, 0.05)
-    s["ic_b_lo"] = b = np.maximum(s["ic_b_lo"], 1.05 * drop / d**2)
-    s["ic_slope"] = np.clip(2 * b * (d - np.sqrt(d**2 - drop / b)), 0.1, 1.2)
+    # The power law that leads from the log-parabola down to them.
+    width, drop = par["ic_nu"] - 17.7, np.maximum(par["ic_level"] - tail, 0.05)
+    par["ic_b_lo"] = b_lo = np.maximum(par["ic_b_lo"], 1.05 * drop / width**2)
+    par["ic_slope"] = np.clip(2 * b_lo * (width - np.sqrt(width**2 - drop / b_lo)), 0.1, 1.2)
 
 
-def _bend(x, nu, b_lo, b_hi, slope):
+def _set_level(par, rows, rng):
+    """Scale each SED by its gamma rays: all of these sources were found by Fermi."""
+    n = len(rows)
+    # Energy flux over the threshold, which is lower for hard spectra. Well-studied sources are
+    # bright ones.
+    study = np.log10(np.maximum(rows, 9) / 9)
+    excess, shape = 0.42 + 0.3 * study, 2.5 + 1.5 * study
+    energy = -11.88 + 0.45 * (par["index"] - 2) + excess / shape * rng.gamma(shape)
+    par["level"] = np.minimum(energy, -8.6 + 0.2 * rng.random(n)) - par["gamma_ratio"]
+    par["lobe_level"] = _synchrotron(np.full(n, 9.15), par) + par["lobe"]
+
+
+# --- what it radiates -------------------------------------------------------------------------
+
+
+def _hump(log_nu, peak, b_lo, b_hi, slope):
     """Log-parabola whose low side goes over into a power law of the given slope."""
-    d = x - nu
+    offset = log_nu - peak
     reach = slope / (2 * b_lo)
-    below = np.where(d < -reach, slope * (d + reach) - b_lo * reach**2, -b_lo * d**2)
-    return np.where(d < 0, below, -b_hi * d**2)
+    power_law = slope * (offset + reach) - b_lo * reach**2
+    low = np.where(offset < -reach, power_law, -b_lo * offset**2)
+    return np.where(offset < 0, low, -b_hi * offset**2)
 
 
-def _synchrotron(x, s):
-    """log10 nuFnu of the synchrotron component relative to its log-parabola's top."""
-    y = _bend(x, s["nu"], s["b_lo"], s["b_hi"], s["slope"])
-    y = y - (s["slope_radio"] - s["slope"]) * _softplus(s["turnover"] - x, 0.15)
-    return y - np.sqrt(10 ** np.clip(x - s["cutoff"], -20, 8)) / _LN10
+def _end(log_nu, cutoff):
+    return np.sqrt(10 ** np.clip(log_nu - cutoff, -20, 8)) / _LN10
 
 
-def _compton(x, s):
-    y = s["ic_level"] + _bend(x, s["ic_nu"], s["ic_b_lo"], s["ic_b_hi"], s["ic_slope"])
-    y = y - 1.5 * _softplus(15.5 - x, 0.3)  # no seed photon ends up below
-    return y - np.sqrt(10 ** np.clip(x - s["ic_cutoff"], -20, 8)) / _LN10
+def _synchrotron(log_nu, par):
+    """Synchrotron component relative to the top of its log-parabola."""
+    hump = _hump(log_nu, par["nu"], par["b_lo"], par["b_hi"], par["slope"])
+    opaque = _softplus(par["turnover"] - log_nu, 0.15)
+    return hump - (par["slope_radio"] - par["slope"]) * opaque - _end(log_nu, par["cutoff"])
 
 
-def _lobes(x, s):
-    return s["lobe_level"] + s["lobe_slope"] * (x - 9.15) - _softplus(x - 11.0, 0.2)
+def _compton(log_nu, par):
+    """Inverse Compton component, on the scale of `_synchrotron`."""
+    hump = _hump(log_nu, par["ic_nu"], par["ic_b_lo"], par["ic_b_hi"], par["ic_slope"])
+    none = 1.5 * _softplus(15.5 - log_nu, 0.3)  # no scattered photon ends up below
+    return par["ic_level"] + hump - none - _end(log_nu, par["ic_cutoff"])
 
 
-def _disc(x, s):
-    """Sum of a thin disc (nu^(4/3), exponential end) and its X-ray corona."""
-    d = np.clip(x - s["disc_nu"], -20, 8)
-    bump = s["disc"] + (4 / 3) * d + 0.55 - (10**d) * (4 / 3) / _LN10
-    corona = s["disc"] - 1.5 + 0.1 * (x - 17.4)
-    return np.where(x < 16.3, bump, corona)
+def _lobes(log_nu, par):
+    aged = _softplus(log_nu - 11.0, 0.2)
+    return par["lobe_level"] + par["lobe_slope"] * (log_nu - 9.15) - aged
 
 
-def _torus(x, s):
-    """Hot dust: a black body of about 1200 K and a broad warm part."""
-    d = np.clip(x + np.log10(1 + s["z"]) - 13.95, -20, 4)
-    hot = 4 * d - np.log10(np.expm1(np.clip(3.92 * 10**d, 1e-9, 600))) + 1.69
-    warm = np.where(d < -0.7, 1.6 * (d + 0.7), 0) - 0.15 - 4 * np.maximum(d, 0)
-    return s["torus"] + np.log10(10**hot + 10**warm) - 0.2
+def _disc(log_nu, par):
+    """Thin disc, nu^(4/3) with an exponential end, and the X-rays of its corona."""
+    offset = np.clip(log_nu - par["disc_nu"], -20, 8)
+    bump = 4 / 3 * (offset + (1 - 10**offset) / _LN10)
+    corona = -1.5 + 0.1 * (log_nu - 17.4)
+    return par["disc"] + np.where(log_nu < 16.3, bump, corona)
 
 
-def _luminosity_distance(z):
-    """log10 of the luminosity distance in cm (flat universe)."""
+def _torus(log_nu, par):
+    """Dust: a black body of 1200 K and a plateau of cooler ones."""
+    offset = np.clip(log_nu + np.log10(1 + par["z"]) - 13.95, -20, 4)
+    hot = 4 * offset - np.log10(np.expm1(np.clip(3.92 * 10**offset, 1e-9, 600))) + 1.69
+    cool = np.where(offset < -0.7, 1.6 * (offset + 0.7), 0) - 0.15 - 4 * np.maximum(offset, 0)
+    return par["torus"] + np.log10(10**hot + 10**cool) - 0.2
+
+
+def _host(log_nu, par):
+    """Giant elliptical galaxy, all its light, in erg / (s cm2)."""
+    rest = log_nu + np.log10(1 + par["z"])
+    return par["host"] + np.interp(rest, *_HOST, left=-9, right=-9)
+
+
+def _log_distance(z):
+    """log10 of the luminosity distance in cm."""
     grid = np.linspace(0, 4.5, 4501)
-    e = 1 / np.sqrt(_OMEGA * (1 + grid) ** 3 + 1 - _OMEGA)
-    comoving = np.concatenate([[0], np.cumsum((e[1:] + e[:-1]) / 2)]) * (grid[1] - grid[0])
-    mpc = 299792.458 / _H0 * np.interp(z, grid, comoving) * (1 + np.asarray(z))
-    return np.log10(mpc) + np.log10(3.0857e24)
+    slowness = 1 / np.sqrt(_OMEGA * (1 + grid) ** 3 + 1 - _OMEGA)
+    comoving = np.concatenate([[0], np.cumsum((slowness[1:] + slowness[:-1]) / 2)]) * grid[1]
+    megaparsec = 299792.458 / _H0 * np.interp(z, grid, comoving) * (1 + z)
+    return np.log10(megaparsec) + np.log10(3.0857e24)
 
 
-def _host(x, s):
-    """log10 nuFnu of the giant elliptical in erg / (s cm2), all its light."""
-    rest = x + np.log10(1 + s["z"])
-    shape = np.interp(rest, _HOST_NU, _HOST_NUFNU, left=-9, right=-9)
-    return s["host_level"] + shape
+def _ebl_depth(log_nu, z):
+    """Optical depth of the extragalactic background light."""
+    log_energy = log_nu - 26.3834  # TeV
+    horizon = np.interp(np.log10(z), _HORIZON_Z, _HORIZON)
+    return 10 ** np.clip(1.4 * (log_energy - horizon), -20, 2.8)
 
 
-def _ebl_depth(x, z):
-    """Optical depth of the extragalactic background light at log frequency x."""
-    energy = 10 ** np.clip(x - 26.3834, -9, 3)  # TeV
-    return np.minimum((energy * z / 0.16) ** 1.4 * (1 + energy / 10) ** 0.7, 700)
-
-
-def _forest_depth(x, z):
-    """Mean optical depth of the Lyman-alpha forest and the Lyman limit (Madau 1995)."""
-    ratio = 10 ** (15.3919 - x)  # wavelength over 1215.67 Angstrom
+def _forest_depth(log_nu, z):
+    """Mean optical depth of the Lyman alpha forest (Madau 1995), and of the Lyman limit."""
+    ratio = 10 ** (15.3919 - log_nu)  # wavelength over that of Lyman alpha
     forest = np.where(ratio < 1 + z, 0.0036 * ratio**3.46, 0)
-    limit = np.where((ratio < (1 + z) * 0.75) & (x < 16.5), 0.25 * (1 + z) ** 1.5, 0)
-    return np.where(x < 16.5, forest, 0) + limit
+    return forest + np.where(ratio < 0.75 * (1 + z), 0.25 * (1 + z) ** 1.5, 0)
 
 
-def _take(s, index):
-    return {key: value[index] for key, value in s.items()}
-
-
-def _peak(s, width=0.7, step=0.01):
+def _peak(par, width=0.7, step=0.01):
     """Position and height of the top of the synchrotron component, shape (n,) each."""
     grid = np.arange(-width, width + step / 2, step)
-    column = {k: v[:, None] for k, v in s.items()}
-    y = _synchrotron(s["nu"][:, None] + grid, column)
-    i = np.clip(np.argmax(y, axis=1), 1, len(grid) - 2)
-    rows = np.arange(len(y))
-    left, mid, right = y[rows, i - 1], y[rows, i], y[rows, i + 1]
-    bend = left - 2 * mid + right
-    shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1), 0)
-    return s["nu"] + grid[i] + shift * step, mid - 0.25 * (left - right) * shift
+    column = {key: value[:, None] for key, value in par.items()}
+    flux = _synchrotron(column["nu"] + grid, column)
+    top = np.clip(np.argmax(flux, axis=1), 1, len(grid) - 2)
+    left, middle, right = np.take_along_axis(flux, top[:, None] + [-1, 0, 1], axis=1).T
+    bend = np.minimum(left - 2 * middle + right, -1e-12)
+    shift = np.clip(0.5 * (left - right) / bend, -1, 1)
+    return par["nu"] + grid[top] + shift * step, middle - 0.25 * (left - right) * shift
 
 
-def _components(x, s, synchrotron, compton, gaia):
-    """log10 nuFnu of the sum at each row; the two jet components given (erg / (s cm2))."""
-    total = 10**synchrotron + 10**compton
-    total += 10 ** (s["level"] + _lobes(x, s))
-    infrared = (x > 12) & (x < 20)
-    if infrared.any():
-        t, xi = _take(s, infrared), x[infrared]
-        host = _host(xi, t) + np.where(gaia[infrared], np.log10(t["host_in_gaia"]), 0)
-        # Photographic magnitudes of galaxies that are no point sources come out too bright.
-        host += np.where(np.abs(xi - 14.7388) < 2e-4, t["plate"], 0)
-        total[infrared] += 10**host + 10 ** (t["level"] + _disc(xi, t))
-        total[infrared] += 10 ** (t["level"] + _torus(xi, t))
-    depth = np.zeros(len(x))
-    uv = (x > 14.6) & (x < 16.5)
-    depth[uv] = _forest_depth(x[uv], s["z"][uv])
-    tev = x > 24
-    depth[tev] = _ebl_depth(x[tev], s["z"][tev])
+def _total(log_nu, par, synchrotron, compton):
+    """Sum of all components in erg / (s cm2), absorbed on its way; the two of the jet are given."""
+    total = 10**synchrotron + 10**compton + 10 ** (par["level"] + _lobes(log_nu, par))
+    thermal = (log_nu > 12) & (log_nu < 20)
+    log_nu_t, par_t = log_nu[thermal], _take(par, thermal)
+    host = _host(log_nu_t, par_t)
+    host += np.where(_near(log_nu_t, _GAIA, 2e-4), par_t["host_gaia"], 0)
+    host += np.where(_near(log_nu_t, _PLATE, 2e-4), par_t["host_plate"], 0)
+    nucleus = 10 ** _disc(log_nu_t, par_t) + 10 ** _torus(log_nu_t, par_t)
+    total[thermal] += 10**host + 10 ** par_t["level"] * nucleus
+    depth = np.zeros(len(log_nu))
+    for band, absorbed in (
+        ((log_nu > 14.6) & (log_nu < 16.5), _forest_depth),
+        (log_nu > 24, _ebl_depth),
+    ):
+        depth[band] = absorbed(log_nu[band], par["z"][band])
     return np.log10(total) - depth / _LN10
 
 
-def _swing(amplitude, state):
-    """Log flux of a state over that of the mean flux, in which the source is labelled."""
-    return amplitude * state - 0.5 * _LN10 * amplitude**2
+# --- how it is sampled ------------------------------------------------------------------------
 
 
-def _flux(x, sed, s, rng, gaia):
-    """Noise-free but variable flux of each row (log10)."""
-    n = len(s["nu"])
-    p = _take(s, sed)
-    n_epochs = 24
-    # A band was seen at few epochs, close in time; a gamma-ray band is a mean of years.
-    band = np.searchsorted(_EPOCH_BANDS, x)
-    start = rng.integers(0, n_epochs, (n, 8))
-    start[:, 4] = start[:, 5]  # ultraviolet and X-ray telescopes of one satellite
-    other = rng.integers(0, n_epochs, len(x))
-    epoch = np.where(rng.random(len(x)) < _ONE_EPOCH[band], start[sed, band], other)
-    # Inverse Compton flares go together with synchrotron flares, though not strictly.
-    common = rng.standard_normal((n, n_epochs))
-    own = rng.standard_normal((n, n_epochs))
-    synch = common[sed, epoch]
-    comp = (0.7 * common + 0.71 * own)[sed, epoch]
-    d = x - p["nu"]
-    rise = 0.4 + 0.6 * _logistic((d + 1.0) / 0.4) + 0.6 * _logistic((d - 0.7) / 0.4)
-    amplitude = p["amplitude"] * np.where(x < 12.3, 0.6, rise)
-    # Satellites are pointed at flares.
-    synch = synch + np.where((x > 16) & (x < 20), 0.7, 0)
-    synchrotron = p["level"] + _synchrotron(x, p) + _swing(amplitude, synch)
-    swing = np.where((x > 21) & (x < 26.2), 0.3, 0.9)
-    swing = np.where(np.abs(x - 23.384) < 0.002, 0.9, swing)  # a month, not years
-    compton = p["level"] + _compton(x, p) + _swing(p["amplitude"] * swing, comp)
-    return _components(x, p, synchrotron, compton, gaia)
+@cache
+def _surveys():
+    """The built-in surveys: a table with one row a survey and frequency."""
+    from astropy.table import Table
+
+    with (files("blase_astro") / "data" / "surveys.ecsv").open() as file:
+        return Table.read(file.read(), format="ascii.ecsv")
 
 
 def _survey_rows(n, rng):
-    """Rows of SEDs as the built-in surveys would give them: sed, log frequency, relative error."""
-    # name, coverage, mean epochs, relative error (0 = none given), frequencies
-    surveys = (
-        ("NVSS", 0.8, 1, 0.03, (1.4e9,)),
-        ("GB6", 0.6, 1, 0.1, (4.85e9,)),
-        ("TGSS", 0.5, 1, 0.1, (1.5e8,)),
-        ("AT20G", 0.3, 1, 0.05, (4.8e9, 8.6e9, 2e10)),
-        ("CRATES", 0.5, 1, 0.0, (8.4e9,)),
-        ("PCNT", 0.6, 1, 0.1, (3e10, 4.4e10, 7e10, 1e11, 1.43e11, 2.17e11, 3.53e11)),
-        ("WISE", 0.95, 1, 0.04, (1.363e13, 2.498e13, 6.517e13, 8.817e13)),
-        ("2MASS", 0.7, 1, 0.08, (1.389e14, 1.804e14, 2.427e14)),
-        ("GAIA", 0.9, 1, 0.0, (4.455e14,)),
-        ("USNO", 0.6, 1, 0.0, (4.684e14, 6.813e14)),
-        ("PanSTARRS", 0.6, 1, 0.02, (3.12e14, 3.46e14, 3.99e14, 4.86e14, 6.23e14)),
-        ("SDSS", 0.3, 1, 0.02, (3.382e14, 4.014e14, 4.876e14, 6.443e14, 8.402e14)),
-        ("GALEX", 0.6, 1, 0.08, (1.295e15, 1.948e15)),
-        ("UVOT", 0.4, 4, 0.05, (5.55e14, 6.93e14, 8.56e14, 1.14e15, 1.34e15, 1.48e15)),
-        ("RASS", 0.8, 1, 0.25, (2.418e17,)),
-        ("OUSXB", 0.5, 6, 0.25, (1.209e17, 2.418e17, 3.627e17, 7.254e17, 1.088e18)),
-        ("BAT", 0.5, 1, 0.25, (1.209e19, 2.418e19)),
-        ("4FGL", 1.0, 1, 0.2, tuple(10 ** np.array(_LAT[0][0]))),
-        ("TEV", 0.15, 1, 0.3, (4.8e25, 7e25, 1e26, 1.5e26, 2.4e26, 4e26)),
-    )
-    sparse = rng.random(n) < 0.5
-    seen = {"NVSS": 0.55, "GAIA": 0.8, "USNO": 0.4, "RASS": 0.9, "4FGL": 1.0}
-    sed, nu, error = [], [], []
-    for name, coverage, epochs, relative, frequencies in surveys:
-        here = np.flatnonzero(rng.random(n) < np.where(sparse, seen.get(name, 0), coverage))
-        count = rng.poisson(epochs - 1, len(here)) + 1 if epochs > 1 else np.ones(len(here), int)
-        visits = np.repeat(here, count)
-        sed.append(np.repeat(visits, len(frequencies)))
-        nu.append(np.tile(np.log10(frequencies), len(visits)))
-        error.append(np.full(len(visits) * len(frequencies), relative))
-    sed, nu, error = (np.concatenate(a) for a in (sed, nu, error))
+    """Rows as the built-in surveys would give them: sed, log frequency, relative error, depth."""
+    table = _surveys()
+    name = np.asarray(table["survey"])
+    few = rng.random(n) < 0.5
+    parts = []
+    for survey in dict.fromkeys(name):
+        rows = np.flatnonzero(name == survey)
+        first = table[rows[0]]
+        here = np.flatnonzero(rng.random(n) < np.where(few, first["sparse"], first["rich"]))
+        visits = np.repeat(here, 1 + rng.poisson(first["epochs"] - 1, len(here)))
+        parts.append((np.repeat(visits, len(rows)), np.tile(rows, len(visits))))
+    sed, row = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.argsort(sed, kind="stable")
-    return sed[order], nu[order], error[order]
+    sed, row = sed[order], row[order]
+    columns = np.log10(table["frequency"]), table["error"], table["depth"]
+    return sed, *(np.asarray(column, float)[row] for column in columns)
 
 
-def _pattern_table(sampling):
-    """What is copied from a real SED: where it was measured and how well, nothing else."""
-    ok = (sampling.frequency > 0) & ~sampling.duplicate & np.isfinite(sampling.frequency)
-    sed, nu = sampling.sed[ok], np.log10(sampling.frequency[ok])
-    flux, up, lo = (a[ok] for a in (sampling.nufnu, sampling.nufnu_upper, sampling.nufnu_lower))
+def _patterns(sampling):
+    """What is copied from real SEDs: where they were measured and how well, nothing else.
+
+    Returns log frequency and relative error (0 = none) of the rows, the number of rows of each SED
+    and the first of them.
+    """
+    good = np.isfinite(sampling.frequency) & (sampling.frequency > 0) & ~sampling.duplicate
+    flux, upper, lower, limit = (
+        np.asarray(column)[good]
+        for column in (
+            sampling.nufnu,
+            sampling.nufnu_upper,
+            sampling.nufnu_lower,
+            sampling.upper_limit,
+        )
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = 0.5 * (up - lo) / np.abs(flux)
-    good = np.isfinite(error) & (error > 0) & (error < 2) & (up > 0) & (lo > 0)
-    error = np.where(good & ~sampling.upper_limit[ok], error, 0.0)
-    rows = np.bincount(sed, minlength=len(sampling.name))
-    first = np.concatenate([[0], np.cumsum(rows)[:-1]])
-    return nu, error, rows, first
+        error = 0.5 * (upper - lower) / np.abs(flux)
+        known = (error > 0) & (error < 2) & (lower > 0) & ~limit
+    rows = np.bincount(sampling.sed[good], minlength=len(sampling.name))
+    log_nu = np.log10(sampling.frequency[good])
+    return log_nu, np.where(known, error, 0.0), rows, np.cumsum(rows) - rows
 
 
-def _draw_pattern(rows, n, rng):
-    """Candidates (n, 16) for the pattern of each SED: patterns about as rich as the first."""
+def _candidates(rows, n, rng):
+    """For each SED 16 patterns of a similar number of rows, shape (n, 16)."""
     # In proportion to the root of the number of rows: rich SEDs are few but teach most.
     weight = np.sqrt(rows)
     order = np.argsort(rows, kind="stable")
     place = np.empty(len(rows), int)
     place[order] = np.arange(len(rows))
-    first = place[rng.choice(len(rows), n, p=weight / weight.sum())]
+    first = rng.choice(len(rows), n, p=weight / weight.sum())
     window = max(len(rows) // 4, 1)
-    other = order[
-        np.clip(first[:, None] + rng.integers(-window, window + 1, (n, 16)), 0, len(rows) - 1)
-    ]
-    first = order[first][:, None]
-    alike = (rows[other] > 0.4 * rows[first]) & (rows[other] < 2.5 * rows[first])
-    return np.where(alike, other, first)
+    other = place[first][:, None] + rng.integers(-window, window + 1, (n, 16))
+    other = order[np.clip(other, 0, len(rows) - 1)]
+    ratio = rows[other] / rows[first][:, None]
+    return np.where((ratio > 0.4) & (ratio < 2.5), other, first[:, None])
 
 
-def _choose_pattern(candidates, sampling_nu, rows, first, s, rng):
-    """The candidate that fits best what surveys would see of the simulated source."""
-    used = np.zeros((len(rows), len(_PROBES)), bool)
-    sed = np.repeat(np.arange(len(rows)), rows)
-    used[sed, np.searchsorted(_PROBE_BANDS, sampling_nu)] = True
-    n = len(candidates)
-    index = np.repeat(np.arange(n), len(_PROBES))
-    x = np.tile(_PROBES, n)
-    p = _take(s, index)
-    none = np.zeros(len(x), bool)
-    y = p["level"] + _synchrotron(x, p), p["level"] + _compton(x, p)
-    y = _components(x, p, *y, none).reshape(n, -1)
-    few = rows[candidates[:, 0]] < 20
-    depth = np.where(few[:, None], _PROBE_SURVEY, np.interp(_PROBES, _DEPTH_NU, _DEPTH))
-    seen = (y > depth + _normal(rng, 0, 0.2, y.shape))[:, None]
-    cover = used[candidates]
-    cost = ((cover & ~seen) + (~cover & seen) * _PROBE_MISSED).sum(axis=2)
+def _fitting(candidates, log_nu, rows, par, rng):
+    """The candidate that fits best what surveys would see of the simulated source, shape (n,)."""
+    n, n_bands = len(candidates), len(_PROBES)
+    used = np.zeros((len(rows), n_bands), bool)
+    used[np.repeat(np.arange(len(rows)), rows), np.searchsorted(_BAND_EDGES, log_nu)] = True
+    probe = np.tile(_PROBES, n)
+    each = _take(par, np.repeat(np.arange(n), n_bands))
+    jet = (each["level"] + component(probe, each) for component in (_synchrotron, _compton))
+    flux = _total(probe, each, *jet).reshape(n, n_bands)
+    sparse = rows[candidates[:, 0]] < _SPARSE
+    depth = np.where(sparse[:, None], _SURVEYED, np.interp(_PROBES, *_DEPTH))
+    seen = (flux > depth + _normal(rng, 0, 0.2, flux.shape))[:, None]
+    used = used[candidates]
+    cost = ((used & ~seen) + (~used & seen) * _LACKING).sum(axis=2)
     best = np.argmin(cost - 0.25 * np.log(rng.exponential(size=cost.shape)), axis=1)
     return candidates[np.arange(n), best]
 
 
-def _pattern_rows(pattern, nu, error, rows, first):
-    """Rows of SEDs sampled like real ones: sed, log frequency, relative error."""
+def _pattern_rows(pattern, log_nu, error, rows, first):
+    """The rows of the patterns: sed, log frequency, relative error."""
     count = rows[pattern]
     sed = np.repeat(np.arange(len(pattern)), count)
     start = np.cumsum(count) - count
     index = np.arange(len(sed)) - np.repeat(start - first[pattern], count)
-    return sed, nu[index], error[index]
+    return sed, log_nu[index], error[index]
 
 
-def _set_level(s, rows, rng):
-    """Level of each SED, from its gamma rays: all of these sources were found by Fermi."""
-    n = len(s["nu"])
-    # Energy flux over the detection threshold, which is lower for hard spectra; well-studied
-    # sources are bright ones.
-    study = np.log10(np.maximum(rows, 9) / 9)
-    excess, shape = 0.42 + 0.3 * study, 2.5 + 1.5 * study
-    energy = -11.88 + 0.45 * (s["index"] - 2) + excess / shape * rng.gamma(shape)
-    s["level"] = np.minimum(energy, -8.6 + 0.2 * rng.random(n)) - s["gamma_ratio"]
-    radio = np.full(n, 9.15)
-    s["lobe_level"] = _synchrotron(radio, s) + s["lobe"]
-    r_band = 44.35 - 0.4 * (s["host_mag"] + 22.8)
-    s["host_level"] = r_band - np.log10(4 * np.pi) - 2 * _luminosity_distance(s["z"])
+def _pattern_depth(sed, log_nu, n, rng):
+    """Faintest log flux at which each row would have been measured."""
+    band, n_bands = np.searchsorted(_BAND_EDGES, log_nu), len(_PROBES)
+    depth = np.interp(log_nu, *_DEPTH) + _normal(rng, 0, 0.2, (n, n_bands))[sed, band]
+    # The only row of a band is that of a survey, several are from observations of the source.
+    alone = np.bincount(sed * n_bands + band, minlength=n * n_bands).reshape(n, n_bands) == 1
+    shallower = np.maximum(_SURVEYED - np.interp(_PROBES, *_DEPTH), 0)
+    return depth + np.where(alone[sed, band], shallower[band], 0)
 
 
-def _thin(sed, x, rng, n):
+def _thin(sed, log_nu, n, rng):
     """Keep-mask: a part of the rich SEDs loses rows at random, or whole bands."""
-    count = np.bincount(sed, minlength=n)
-    keep = np.where((rng.random(n) < 0.35) & (count > 20), rng.uniform(0.05, 1, n), 1.0)
-    mask = rng.random(len(sed)) < keep[sed]
-    band = np.searchsorted([8.3, 12.3, 13.9, 14.9, 16, 20, 25.3], x)
-    lost = (rng.random((n, 8)) < 0.12) & (rng.random(n) < 0.35)[:, None] & (count > 20)[:, None]
-    return mask & ~lost[sed, band]
+    rich = np.bincount(sed, minlength=n) >= _SPARSE
+    share = np.where(rich & (rng.random(n) < 0.35), rng.uniform(0.05, 1, n), 1.0)
+    band = np.searchsorted([8.3, 12.3, 13.9, 14.9, 16, 20, 25.3], log_nu)
+    lost = (rng.random((n, 8)) < 0.12) & (rich & (rng.random(n) < 0.35))[:, None]
+    return (rng.random(len(sed)) < share[sed]) & ~lost[sed, band]
 
 
-def _measure(y, x, sed, error, s, rng):
-    """Flux, upper and lower end, flag of a limit and keep-mask of each row."""
-    n, m = len(s["nu"]), len(x)
-    scatter = np.log10(1 + np.clip(np.where(error > 0, error, 0.1), 0, 0.4))
-    # Zero points of a band and of a catalog, confusion, extinction.
-    shift = _normal(rng, 0, 0.04, (n, 8))[sed, np.searchsorted(_EPOCH_BANDS, x)]
-    plate = np.abs(x - 14.7388) < 2e-4  # 5.48e14 Hz: photographic magnitudes
-    shift += _normal(rng, 0, np.where(plate, 0.15, 0.03), m) + scatter * _normal(
-        rng, 0, 1, m, -3, 3
-    )
+# --- how it is measured -----------------------------------------------------------------------
+
+
+def _change(amplitude, state):
+    """Log flux of a state over the mean flux, for which the source has its label."""
+    return amplitude * state - 0.5 * _LN10 * amplitude**2
+
+
+def _observed_flux(log_nu, sed, par, rng):
+    """Flux of each row at its epoch, without noise (log10)."""
+    n, m = len(par["nu"]), len(log_nu)
+    instrument = np.searchsorted(_EPOCH_EDGES, log_nu)
+    usual = rng.integers(0, _N_EPOCHS, (n, len(_SAME_EPOCH)))
+    usual[:, _UV] = usual[:, _X_RAY]  # telescopes of one satellite
+    same = rng.random(m) < _SAME_EPOCH[instrument]
+    epoch = np.where(same, usual[sed, instrument], rng.integers(0, _N_EPOCHS, m))
+    # Flares of the two components go together, though not strictly.
+    states = rng.standard_normal((2, n, _N_EPOCHS))
+    state, own = states[:, sed, epoch]
+    state_compton = 0.7 * state + 0.71 * own
+    state = state + np.where((log_nu > 16) & (log_nu < 20), 0.7, 0)  # satellites go for flares
+    par = _take(par, sed)
+    # From the slow core over the peak to the short-lived electrons above it.
+    offset = log_nu - par["nu"]
+    rise = 0.4 + 0.6 * _logistic((offset + 1.0) / 0.4) + 0.6 * _logistic((offset - 0.7) / 0.4)
+    amplitude = par["amplitude"] * np.where(log_nu < 12.3, 0.6, rise)
+    averaged = (log_nu > 21) & (log_nu < 26.2) & ~_near(log_nu, _LAT_MONTHS["log_nu"][1])
+    amplitude_compton = par["amplitude"] * np.where(averaged, 0.3, 0.9)
+    synchrotron = par["level"] + _synchrotron(log_nu, par) + _change(amplitude, state)
+    compton = par["level"] + _compton(log_nu, par) + _change(amplitude_compton, state_compton)
+    return _total(log_nu, par, synchrotron, compton)
+
+
+def _systematics(log_nu, sed, n, rng):
+    """What calibration, confusion and dust do to each row (dex)."""
+    m = len(log_nu)
+    plate = _near(log_nu, _PLATE, 2e-4)
+    shift = _normal(rng, 0, 0.04, (n, 8))[sed, np.searchsorted(_EPOCH_EDGES, log_nu)]
+    shift += _normal(rng, 0, np.where(plate, 0.15, 0.03), m)
     wild = rng.random(m) < np.where(plate, 0.05, 0.01)
-    shift[wild] += _normal(rng, 0, 0.5, m)[wild]
-    shift -= _dust(x, sed, n, rng)
-    # Red sources are too faint in WISE W3 and too bright in W4 (Wright et al. 2010).
-    shift += np.select([np.abs(x - 13.4) < 0.03, np.abs(x - 13.135) < 0.02], [-0.09, 0.035], 0.0)
-    true = 10**y
-    flux = true * 10**shift
-    upper, lower = flux * (1 + error), flux * (1 - np.minimum(error, 0.95))
-    upper[error == 0] = lower[error == 0] = np.nan
+    shift += np.where(wild, _normal(rng, 0, 0.5, m), 0)
+    # Red sources come out too faint in W3 and too bright in W4 (Wright et al. 2010).
+    wise = _near(log_nu, _WISE_W3, 0.03), _near(log_nu, _WISE_W4, 0.02)
+    shift += np.select(wise, [-0.09, 0.035], 0.0)
+    # Gaia's magnitudes are taken as they are; elsewhere the correction for dust has an error.
+    dust = 0.06 + rng.exponential(0.1, n)[sed]
+    residual = _normal(rng, 0, 0.05, n)[sed] * np.clip(log_nu - 14.3, 0, 1) * (log_nu < 16)
+    return shift - np.where(_near(log_nu, _GAIA, 2e-4), dust, residual)
+
+
+def _measure(log_flux, log_nu, sed, error, par, rng):
+    """Flux, upper and lower end, limit flag and keep-mask of each row."""
+    n, m = len(par["nu"]), len(log_nu)
+    scatter = np.log10(1 + np.clip(np.where(error > 0, error, 0.1), 0, 0.4))
+    noise = scatter * _normal(rng, 0, 1, m, -3, 3)
+    flux = 10 ** (log_flux + _systematics(log_nu, sed, n, rng) + noise)
+    unknown = np.where(error > 0, 1.0, np.nan)
+    upper, lower = flux * (1 + error) * unknown, flux * (1 - np.minimum(error, 0.95)) * unknown
     limit, keep = np.zeros(m, bool), np.ones(m, bool)
-    lat = (x > 22) & (x < 25.85)
-    if lat.any():
-        columns = _lat(true[lat], x[lat], sed[lat], s, rng)
-        flux[lat], upper[lat], lower[lat], limit[lat], keep[lat] = columns
+    lat = _is_lat(log_nu)
+    columns = _measure_lat(10 ** log_flux[lat], log_nu[lat], par["sky"][sed[lat]], rng)
+    flux[lat], upper[lat], lower[lat], limit[lat], keep[lat] = columns
     return flux, upper, lower, limit, keep
 
 
-def _dust(x, sed, n, rng):
-    """Extinction left in the data (dex): fluxes of GAIA are not corrected for it at all."""
-    sky = rng.exponential(0.1, n)[sed]
-    left = _normal(rng, 0, 0.05, n)[sed] * np.clip(x - 14.3, 0, 1)
-    return np.where(_is_gaia(x), 0.06 + sky, np.where((x > 14) & (x < 16), left, 0))
+def _is_lat(log_nu):
+    return (log_nu > 22) & (log_nu < 25.85)
 
 
-def _is_gaia(x):
-    return np.abs(x - 14.64885) < 2e-4
+def _lat_analysis(log_nu):
+    """Which analysis of Fermi data a frequency belongs to: an index into ``_LAT``."""
+
+    def listed(analysis):
+        grid = np.array(analysis["log_nu"])
+        return _near(grid[np.clip(np.searchsorted(grid, log_nu - 0.002), 0, len(grid) - 1)], log_nu)
+
+    return np.select([listed(_LAT_BANDS), listed(_LAT_EARLY), listed(_LAT_MONTHS)], [0, 2, 3], 1)
 
 
-def _lat_kind(x):
-    """Which analysis of Fermi data a frequency belongs to: index into the table of noise."""
-
-    def near(values):
-        i = np.clip(np.searchsorted(values, x - 0.002), 0, len(values) - 1)
-        return np.abs(np.asarray(values)[i] - x) < 0.002
-
-    return np.select([near(_LAT[0][0]), near(_LAT[2][0]), near(_LAT[3][0])], [0, 2, 3], 1)
-
-
-def _lat(true, x, sed, s, rng):
-    """Measurements of the Fermi-LAT: background noise and counted photons."""
-    kind = _lat_kind(x)
+def _measure_lat(true, log_nu, sky, rng):
+    """The same of the Fermi-LAT: background noise and counted photons."""
+    analysis = _lat_analysis(log_nu)
     noise, photon, least = (
-        np.choose(kind, [np.interp(x, table[0], table[i]) for table in _LAT]) for i in (1, 2, 3)
+        np.choose(analysis, [np.interp(log_nu, lat["log_nu"], lat[name]) for lat in _LAT])
+        for name in ("noise", "photon", "least")
     )
-    noise = noise * s["sky"][sed]
-    counts = rng.poisson(np.minimum(true / photon, 1e7))
-    flux = counts * photon + noise * rng.standard_normal(len(x))
+    noise = noise * sky
+    flux = photon * rng.poisson(np.minimum(true / photon, 1e7))
+    flux = flux + noise * rng.standard_normal(len(log_nu))
     sigma = np.sqrt(noise**2 + photon * np.maximum(flux, 0.3 * photon))
     limit = flux < least * sigma
-    tiny = np.where(kind == 0, np.maximum(flux, 0) + 1e-5 * sigma * rng.random(len(x)), 0)
-    flux = np.where(limit, tiny, flux)
-    upper = np.where(limit, tiny + 2 * sigma, flux + sigma)
+    # The best fit of a limit is tiny or zero, as in the catalogs.
+    best_fit = np.where(
+        analysis == 0, np.maximum(flux, 0) + 1e-5 * sigma * rng.random(len(flux)), 0
+    )
+    flux = np.where(limit, best_fit, flux)
+    upper = flux + np.where(limit, 2 * sigma, sigma)
     lower = np.where(limit, 0.0, np.maximum(flux - sigma, 0.05 * flux))
-    return flux, upper, lower, limit, ~limit | (kind < 2)
+    return flux, upper, lower, limit, ~limit | (analysis < 2)
+
+
+# --- all of it --------------------------------------------------------------------------------
 
 
 def simulate_seds(n, *, seed=0, sampling=None):
-    """Simulate blazar SEDs whose synchrotron peak is known.
+    """Simulate SEDs of gamma-ray blazars whose synchrotron peak is known.
+
+    The peak frequencies are uniform in log10 from 11.8 to 18 (less what self-absorption and the
+    exponential end shift them); everything else follows from published population results. A
+    simulated SED is sampled like a real one: at the frequencies of an SED of ``sampling``, less
+    what would be too faint, and with its relative errors. Fluxes and labels of ``sampling`` are
+    not used.
 
     Parameters
     ----------
@@ -516,23 +563,23 @@ def simulate_seds(n, *, seed=0, sampling=None):
     seed : int
         Seed of the random numbers; the same seed gives the same SEDs.
     sampling : `~blase_astro.io.Points`, optional
-        Real SEDs whose sampling (frequencies, number of rows, relative errors) is copied, without
-        their fluxes. The built-in survey table by default.
+        Real SEDs to sample like. By default half of the SEDs have what radio, optical, X-ray and
+        gamma-ray all-sky surveys give, and half have many more surveys and epochs.
 
     Returns
     -------
     points : `~blase_astro.io.Points`
-        The measurements of the n SEDs.
+        Measurements of the n SEDs; a missing uncertainty is NaN.
     truth : `~astropy.table.Table`
-        One row an SED: log_nu_peak (log10 Hz, observer frame) and log_nufnu_peak (log10
-        erg / (s cm2)) of the synchrotron component alone, redshift, ra and dec (deg),
-        source_class ('bll' or 'fsrq'), pattern (index of the real SED whose sampling was used,
-        or -1).
+        One row an SED: ``log_nu_peak`` (log10 of Hz, observer's frame) and ``log_nufnu_peak``
+        (log10 of erg / (s cm2)) of the synchrotron component alone at its mean flux,
+        ``redshift``, ``ra`` and ``dec`` (deg), ``source_class`` ('bll' or 'fsrq') and ``pattern``
+        (which SED of ``sampling`` gave the sampling, -1 without).
 
     Raises
     ------
     ValueError
-        If n is not positive or ``sampling`` holds no measurement.
+        If n is not positive, or ``sampling`` holds no measurement.
 
     Examples
     --------
@@ -542,83 +589,76 @@ def simulate_seds(n, *, seed=0, sampling=None):
     (3, 3)
     """
     if n < 1:
-        raise ValueError(f"number of SEDs is {n}; wanted at least 1")
+        raise ValueError(f"number of SEDs: wanted at least 1, got {n}")
     rng = np.random.default_rng(seed)
-    s = _population(n, rng)
+    par = _population(n, rng)
     if sampling is None:
         pattern = np.full(n, -1)
-        sed, x, error = _survey_rows(n, rng)
-        _set_level(s, np.bincount(sed, minlength=n), rng)
+        sed, log_nu, error, depth = _survey_rows(n, rng)
+        _set_level(par, np.bincount(sed, minlength=n), rng)
     else:
-        nu, real_error, rows, first = _pattern_table(sampling)
+        real_nu, real_error, rows, first = _patterns(sampling)
         if not rows.any():
-            raise ValueError("sampling has no measurement at all; wanted Points of real SEDs")
-        candidates = _draw_pattern(rows, n, rng)
-        _set_level(s, rows[candidates[:, 0]], rng)
-        pattern = _choose_pattern(candidates, nu, rows, first, s, rng)
-        sed, x, error = _pattern_rows(pattern, nu, real_error, rows, first)
-    return _observe(s, pattern, sed, x, error, rng)
+            raise ValueError(f"sampling: wanted measurements, got {len(rows)} SEDs without any")
+        candidates = _candidates(rows, n, rng)
+        _set_level(par, rows[candidates[:, 0]], rng)
+        pattern = _fitting(candidates, real_nu, rows, par, rng)
+        sed, log_nu, error = _pattern_rows(pattern, real_nu, real_error, rows, first)
+        depth = _pattern_depth(sed, log_nu, n, rng)
+    columns = _observe(par, sed, log_nu, error, depth, rng)
+    truth = _truth(par, pattern, rng)
+    return _points(par, truth, columns, rng), truth
 
 
-def _observe(s, pattern, sed, x, error, rng):
-    n = len(s["nu"])
-    keep = _thin(sed, x, rng, n)
-    sed, x, error = sed[keep], x[keep], error[keep]
-    # The flux of 10-100 GeV is printed at the arithmetic middle of the band.
-    y = _flux(np.where(np.abs(x - 25.162) < 0.002, 24.85, x), sed, s, rng, _is_gaia(x))
-    band = np.searchsorted(_PROBE_BANDS, x)
-    # The only row of a band is that of a survey, more of them come from pointed observations.
-    # (its depth is that of surveys)
-    alone = np.bincount(sed * 10 + band, minlength=n * 10).reshape(n, 10) == 1
-    depth = np.interp(x, _DEPTH_NU, _DEPTH) + _normal(rng, 0, 0.2, (n, 10))[sed, band]
-    depth += np.where(
-        alone[sed, band],
-        np.maximum(_PROBE_SURVEY - np.interp(_PROBES, _DEPTH_NU, _DEPTH), 0)[band],
-        0,
-    )
-    lat = (x > 22) & (x < 25.85)
-    keep = lat | (y > depth)
-    sed, x, error, y = sed[keep], x[keep], error[keep], y[keep]
-    flux, upper, lower, limit, keep = _measure(y, x, sed, error, s, rng)
-    rows = (a[keep] for a in (sed, x, flux, upper, lower, limit))
-    return _assemble(s, pattern, rng, *rows)
+def _observe(par, sed, log_nu, error, depth, rng):
+    """Measure the SEDs: sed, frequency, flux, its bounds and limit flag of the rows that result."""
+    n = len(par["nu"])
+    keep = _thin(sed, log_nu, n, rng)
+    sed, log_nu, error, depth = sed[keep], log_nu[keep], error[keep], depth[keep]
+    # The flux of 10-100 GeV is listed at 60 GeV, but it is that of the band's logarithmic middle.
+    inside = np.where(_near(log_nu, _LAT_EARLY["log_nu"][-1]), 24.85, log_nu)
+    log_flux = _observed_flux(inside, sed, par, rng)
+    keep = _is_lat(log_nu) | (log_flux > depth)
+    sed, log_nu, error, log_flux = sed[keep], log_nu[keep], error[keep], log_flux[keep]
+    *measured, keep = _measure(log_flux, log_nu, sed, error, par, rng)
+    return [column[keep] for column in (sed, 10**log_nu, *measured)]
 
 
-def _assemble(s, pattern, rng, sed, x, flux, upper, lower, limit):
+def _truth(par, pattern, rng):
     from astropy.table import Table
 
-    n = len(s["nu"])
-    nu_peak, height = _peak(s)
-    ra = rng.uniform(0, 360, n)
-    dec = np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
-    truth = Table(
+    n = len(pattern)
+    nu_peak, height = _peak(par)
+    return Table(
         {
             "log_nu_peak": nu_peak,
-            "log_nufnu_peak": s["level"] + height,
-            "redshift": s["z"],
-            "ra": ra,
-            "dec": dec,
-            "source_class": np.where(s["fsrq"], "fsrq", "bll"),
+            "log_nufnu_peak": par["level"] + height,
+            "redshift": par["z"],
+            "ra": rng.uniform(0, 360, n),
+            "dec": np.degrees(np.arcsin(rng.uniform(-1, 1, n))),
+            "source_class": np.where(par["fsrq"], "fsrq", "bll"),
             "pattern": pattern,
         }
     )
-    unknown = ~s["fsrq"] & (rng.random(n) < 0.45)
-    names = [
-        f"{a:.2f}_{b:.2f}_{c:.4f}_{d:.4f}.txt"
-        for a, b, c, d in zip(nu_peak, truth["log_nufnu_peak"], ra, dec, strict=True)
-    ]
-    points = Points(
-        name=names,
-        ra=ra,
-        dec=dec,
-        redshift=np.where(unknown, np.nan, s["z"]),
+
+
+def _points(par, truth, columns, rng):
+    n = len(truth)
+    sed, frequency, nufnu, upper, lower, limit = columns
+    label = (truth[name].tolist() for name in ("log_nu_peak", "log_nufnu_peak", "ra", "dec"))
+    # Half of the BL Lacs have no lines in their spectra.
+    unknown = ~par["fsrq"] & (rng.random(n) < 0.45)
+    return Points(
+        name=["{:.2f}_{:.2f}_{:.4f}_{:.4f}.txt".format(*row) for row in zip(*label, strict=True)],
+        ra=np.array(truth["ra"]),
+        dec=np.array(truth["dec"]),
+        redshift=np.where(unknown, np.nan, par["z"]),
         error=[""] * n,
         sed=sed.astype(np.int64),
-        frequency=10**x,
-        nufnu=flux,
+        frequency=frequency,
+        nufnu=nufnu,
         nufnu_upper=upper,
         nufnu_lower=lower,
         upper_limit=limit,
         duplicate=np.zeros(len(sed), bool),
     )
-    return points, truth
