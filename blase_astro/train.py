@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import logging
 import platform
 import warnings
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -67,15 +69,15 @@ class TrainConfig:
     bins: str = "v2"
     n_bags: int = 5
     n_members: int = 5
-    hidden: tuple = (128, 64)
-    dropout: tuple = (0.1, 0.1)
+    hidden: tuple = (152, 80, 48)
+    dropout: tuple = (0.1, 0.1, 0.05)
     subtract_level: bool = True
     drop_bins: float = 0.2
     simulated: int = 20000
     simulated_weight: float = 0.2
     rich_weight: float = 4.0
     epochs: int = 30
-    batch_size: int = 128
+    batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     schedule: str = "one-cycle"
@@ -592,7 +594,7 @@ def _fit(pool, target, config, output, resume, progress, options):
             TensorBoardLogger(folder, name="", version="tensorboard"),
         ]
         checkpoint = folder / "last.ckpt" if resume and (folder / "last.ckpt").is_file() else None
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _errors_alone("pytorch_lightning"):
         # One item of the loader is a whole step; workers to fetch it would only cost time.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*exists and is not empty.*")
@@ -614,6 +616,18 @@ def _fit(pool, target, config, output, resume, progress, options):
     if fit.interrupted:
         raise KeyboardInterrupt
     return module
+
+
+@contextmanager
+def _errors_alone(name):
+    """Keep a library's remarks about devices and its own products from the terminal."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _export(module, table, bag, target, config):
