@@ -650,6 +650,43 @@ def _add_train(commands):
     parser.set_defaults(run=_run_train)
 
 
+def _add_simulate(commands):
+    parser = commands.add_parser("simulate", help="make SEDs whose peaks are known")
+    parser.add_argument(
+        "-n", type=_count, default=20000, metavar="N", help="how many SEDs (default: 20000)"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="ZIP", required=True, help="zip archive of SED files to write"
+    )
+    parser.add_argument("--seed", type=_count, default=0, help="of the random numbers (default: 0)")
+    parser.add_argument(
+        "--sampling",
+        metavar="ARCHIVE",
+        help="folder or zip of real SEDs to sample like (default: built-in surveys)",
+    )
+    _add_output_options(parser)
+    parser.set_defaults(run=_run_simulate)
+
+
+def _run_simulate(options):
+    import os
+
+    from .simulate import simulate_seds, write_simulated
+
+    if os.path.exists(options.output) and not options.overwrite:
+        raise FileExistsError(f"{options.output} exists; --overwrite replaces it")
+    sampling = None
+    if options.sampling is not None:
+        from .dataset import join_points
+        from .io import read_points
+
+        sampling = join_points(list(read_points(options.sampling)))
+    points, _ = simulate_seds(options.n, seed=options.seed, sampling=sampling)
+    write_simulated(points, options.output, overwrite=options.overwrite)
+    _say(options)(f"{options.output}: {options.n} SEDs, {len(points.sed)} measurements")
+    return 0
+
+
 def _count(text):
     number = int(text)
     if number < 0:
@@ -744,6 +781,7 @@ _COMMANDS = [
     _add_annotate,
     _add_match,
     _add_train,
+    _add_simulate,
     _add_fetch,
     _add_evaluate,
     _add_refine,

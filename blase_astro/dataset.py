@@ -14,6 +14,7 @@ __all__ = [
     "Pool",
     "augment",
     "default_pool",
+    "join_points",
     "parse_label",
     "read_training_set",
     "seed_pool",
@@ -156,7 +157,7 @@ def read_training_set(
     """
     from astropy.table import Table
 
-    points = _join(list(read_points(archive)))
+    points = join_points(list(read_points(archive)))
     rows = [parse_label(name) for name in points.name]
     n = len(rows)
 
@@ -267,8 +268,31 @@ def _log_column(catalog, name, unit):
     return np.where(values == 0, np.nan, values)
 
 
-def _join(chunks):
-    """Several Points as one."""
+def join_points(chunks):
+    """The measurements of several lots of SEDs as one.
+
+    Parameters
+    ----------
+    chunks : sequence of `~blase_astro.io.Points`
+        At least one, as `~blase_astro.io.read_points` yields them.
+
+    Returns
+    -------
+    points : `~blase_astro.io.Points`
+        All of them, one lot after the other.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> from blase_astro.dataset import join_points
+    >>> from blase_astro.io import read_points
+    >>> len(join_points(list(read_points('catalogs/demo_seds.zip', chunk=3))).name)
+    12
+    """
     from .io import Points
 
     if not chunks:

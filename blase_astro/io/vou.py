@@ -20,7 +20,7 @@ MAX_LINES = 500_000  # nor has more lines; short ones would take many times thei
 MAX_RATIO = 200  # what deflate makes of an SED's blanks stays below a tenth of this
 
 _UNKNOWN_MJD = 55000.0  # the tool's "average or unknown date"
-_HEADER = (
+HEADER = (
     " Frequency     nufnu     nufnu unc.  nufnu unc. start time   end time   "
     "Flag  Catalog          Reference",
     "    Hz       erg/cm2/s     upper       lower        MJD         MJD   ",
@@ -553,7 +553,7 @@ def write_vou(table, output, *, overwrite=False):
     for name in ("frequency", "nufnu"):
         if name not in table.colnames:
             raise ValueError(f"column {name!r} is wanted, got {', '.join(table.colnames)}")
-    text = "\n".join([_title_line(table.meta), *_HEADER, *_row_lines(table), ""])
+    text = "\n".join([_title_line(table.meta), *HEADER, *_row_lines(table), ""])
     if hasattr(output, "write"):
         output.write(text)
         return
