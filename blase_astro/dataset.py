@@ -291,7 +291,7 @@ def join_points(chunks):
     >>> from blase_astro.dataset import join_points
     >>> from blase_astro.io import read_points
     >>> len(join_points(list(read_points('catalogs/demo_seds.zip', chunk=3))).name)
-    12
+    25
     """
     from .io import Points
 

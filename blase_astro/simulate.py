@@ -29,11 +29,10 @@ _HOST = np.array(
     ]
 ).T  # fmt: skip
 
-# Extragalactic background light: redshift, log energy (TeV) of optical depth 1 and how steeply the
-# depth rises there. Read off the tables of Dominguez et al. 2011, MNRAS 410, 2556.
+# Extragalactic background light: redshift and log energy (TeV) of optical depth 1, read off the
+# tables of Dominguez et al. 2011, MNRAS 410, 2556.
 _EBL_Z = np.log10([0.01, 0.03, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0])
 _EBL_HORIZON = np.log10([19.0, 10.0, 0.92, 0.45, 0.21, 0.118, 0.070, 0.045])
-_EBL_SLOPE = np.array([1.2, 1.0, 1.0, 1.4, 1.8, 2.0, 2.0, 2.0])
 
 # Analyses of Fermi-LAT data. At a log frequency: 1-sigma fluctuation of the background and nuFnu
 # of one photon, both erg / (s cm2), and the significance of a detection.
@@ -286,10 +285,9 @@ def _log_distance(z):
 def _ebl_depth(log_nu, z):
     """Optical depth of the extragalactic background light."""
     log_energy = log_nu - 26.3834  # TeV
-    log_z = np.log10(z)
-    horizon = np.interp(log_z, _EBL_Z, _EBL_HORIZON)
-    slope = np.interp(log_z, _EBL_Z, _EBL_SLOPE)
-    return 10 ** np.clip(slope * (log_energy - horizon), -20, 2.8)
+    horizon = np.interp(np.log10(z), _EBL_Z, _EBL_HORIZON)
+    ratio = 10 ** np.clip(log_energy - horizon, -20, 1.5)
+    return 0.5 * (ratio + ratio**2)
 
 
 def _forest_depth(log_nu, z):
