@@ -238,7 +238,7 @@ class Calibration:
         return calibration
 
 
-def fit_calibration(label, mean, std, n_bins, *, min_members=150):
+def fit_calibration(label, mean, std, n_bins, *, min_members=300):
     """Calibrate intervals on the out-of-bag estimates of sources with a known label.
 
     Parameters
@@ -266,12 +266,12 @@ def fit_calibration(label, mean, std, n_bins, *, min_members=150):
 
     Notes
     -----
-    150 members (seven above the 95-percent quantile) are the compromise between groups that follow
-    the number of filled bins and the noise of the quantiles. On out-of-bag estimates of 1,721
-    sources the mean Winkler score of 95-percent intervals was 1.5 percent above that of a single
-    group with 80 members and 0.8 percent with 160, where the coverage of the sparsest and of the
-    richest SEDs stayed within 0.01 of what was asked. A floor under the standard deviation, or a
-    power of it, gained nothing.
+    300 members (fifteen above the 95-percent quantile) are the compromise between groups that
+    follow the number of filled bins and the noise of the quantiles. Out of bag, calibrated
+    without the bag that is judged, groups of 80, 150 and 300 gave a mean Winkler score of 1.52,
+    1.52 and 1.49 for rich SEDs and of 3.81, 3.80 and 3.79 for sparse ones (nu_peak, 95 percent),
+    with a coverage between 0.949 and 0.955 in all of them. A floor under the standard deviation,
+    or a power of it, gained nothing.
 
     Examples
     --------

@@ -76,8 +76,8 @@ class TrainConfig:
     simulated: int = 20000
     simulated_weight: float = 0.2
     rich_weight: float = 4.0
-    epochs: int = 30
-    batch_size: int = 64
+    epochs: int = 25
+    batch_size: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     schedule: str = "one-cycle"
