@@ -216,7 +216,7 @@ def test_a_zip_becomes_a_table(blase, archive, tmp_path, capsys, suffix):
     assert table["flags"][3] & Flag.READ_ERROR
     if suffix in ("fits", "ecsv"):
         assert table.meta["PILEVEL"] == 0.95
-        assert table.meta["BLASECMD"].startswith("blase ")
+        assert table.meta["BLASECMD"].split()[0] == "blase"
 
 
 def test_a_folder_with_odd_things(blase, tmp_path, capsys):
