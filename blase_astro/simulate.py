@@ -170,7 +170,7 @@ def _draw_thermal(par, n, rng):
     par["host"] = 44.35 - 0.4 * (magnitude + 22.8) - np.log10(4 * np.pi) - 2 * _log_distance(z)
     # Gaia sees the core of a galaxy, plates see too much of one that is no point.
     par["host_gaia"] = _normal(rng, -0.7, 0.25, n, -2, 0)
-    par["host_plate"] = 2.2 * rng.random(n) * np.clip(1 - z / 0.25, 0, 1)
+    par["host_plate"] = 1.8 * rng.random(n) * np.clip(1 - z / 0.25, 0, 1)
 
 
 def _draw_compton(par, n, rng):
@@ -210,7 +210,7 @@ def _set_level(par, rows, rng):
     # Energy flux over the threshold, which is lower for hard spectra. Well-studied sources are
     # bright ones.
     study = np.log10(np.maximum(rows, 9) / 9)
-    excess, shape = 0.42 + 0.3 * study, 2.5 + 1.5 * study
+    excess, shape = 0.42 + 0.36 * study, 2.5 + 3.0 * study
     energy = -11.88 + 0.45 * (par["index"] - 2) + excess / shape * rng.gamma(shape)
     par["level"] = np.minimum(energy, -8.6 + 0.2 * rng.random(n)) - par["gamma_ratio"]
     par["lobe_level"] = _synchrotron(np.full(n, 9.15), par) + par["lobe"]
@@ -489,7 +489,7 @@ def _systematics(log_nu, sed, n, rng):
     wise = _near(log_nu, _WISE_W3, 0.03), _near(log_nu, _WISE_W4, 0.02)
     shift += np.select(wise, [-0.09, 0.035], 0.0)
     # Gaia's magnitudes are taken as they are; elsewhere the correction for dust has an error.
-    dust = 0.06 + rng.exponential(0.1, n)[sed]
+    dust = 0.02 + rng.exponential(0.1, n)[sed]
     residual = _normal(rng, 0, 0.05, n)[sed] * np.clip(log_nu - 14.3, 0, 1) * (log_nu < 16)
     return shift - np.where(_near(log_nu, _GAIA, 2e-4), dust, residual)
 

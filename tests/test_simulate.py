@@ -315,7 +315,8 @@ def test_archive(tmp_path, simulated):
     ra = np.concatenate([chunk.ra for chunk in chunks])
     np.testing.assert_allclose(ra, truth["ra"], atol=1e-5)
     label = parse_label(points.name[0])
-    assert label is not None
+    assert label["log_nu_peak"] == pytest.approx(truth["log_nu_peak"][0], abs=0.006)
+    assert label["log_nufnu_peak"] == pytest.approx(truth["log_nufnu_peak"][0], abs=0.006)
     binned = np.concatenate([bin_points(chunk)[0] for chunk in chunks])
     assert (np.isfinite(binned).sum(axis=1) >= 3).mean() > 0.95
 
