@@ -146,13 +146,14 @@ def _draw_synchrotron(par, n, rng):
     curvature = 1 / (2.04 * np.clip(nu - 10.84, 1.5, None))
     par["b_lo"] = curvature * 10 ** _normal(rng, -0.03, 0.10, n)
     par["b_hi"] = par["b_lo"] * 10 ** _normal(rng, 0.02, np.where(fsrq, 0.15, 0.22), n)
-    par["slope"] = _normal(rng, 0.51, 0.08, n, 0.25, 0.9)
-    par["slope_radio"] = _normal(rng, 0.97, 0.15, n, 0.5, 1.4)
+    par["slope"] = _normal(rng, np.where(fsrq, 0.42, 0.51), 0.07, n, 0.2, 0.9)
+    core = np.where(fsrq, 1.10, 0.97)
+    par["slope_radio"] = _normal(rng, core, 0.14, n, 0.6, 1.5)
     # Where the core becomes transparent; an inverted core does not make the radio fainter, it
     # becomes transparent earlier.
-    turnover = np.where(fsrq, 10.85 + 0.5 * (nu - 12.2), 11.2 + 0.2 * np.clip(nu - 12.2, 0, 1.3))
-    turnover -= 2.0 * (par["slope_radio"] - 0.97)
-    turnover = _normal(rng, turnover, np.where(fsrq, 0.3, 0.45), n, 9.6, 13)
+    turnover = np.where(fsrq, 10.70 + 0.35 * (nu - 12.2), 11.2 + 0.2 * np.clip(nu - 12.2, 0, 1.3))
+    turnover -= 2.0 * (par["slope_radio"] - core)
+    turnover = _normal(rng, turnover, np.where(fsrq, 0.2, 0.4), n, 9.6, 13)
     par["turnover"] = np.minimum(turnover, nu - 0.3)
     par["cutoff"] = nu + rng.uniform(2.5, 5.0, n)
 
