@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ._version import __version__
 from .calibration import fit_calibration
-from .dataset import default_pool, seed_pool, select, split_bags
+from .dataset import RICH_BINS, default_pool, seed_pool, select, split_bags
 from .ensemble import MIN_VARIANCE, TARGETS, ZERO_LEVEL, Ensemble
 from .flags import flag_reference
 from .sed import bin_points, load_bins
@@ -74,9 +74,9 @@ class TrainConfig:
     subtract_level: bool = True
     drop_bins: float = 0.2
     simulated: int = 20000
-    simulated_weight: float = 0.2
+    simulated_weight: float = 0.5
     rich_weight: float = 4.0
-    epochs: int = 25
+    epochs: int = 30
     batch_size: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
@@ -196,7 +196,10 @@ class StackedEnsemble(pl.LightningModule):
             ("binned", pool.binned),
             ("label", pool.label[:, TARGETS.index(target)]),
             ("weight", pool.weight),
-            ("simulated", pool.simulated),
+            # Sparse simulated SEDs say so in one more input, never set in an estimate: their
+            # class mix and flux limits need not be learnt as if they were real. Rich SEDs show
+            # their peak, simulated or not.
+            ("foreign", pool.simulated & (np.isfinite(pool.binned).sum(axis=1) < RICH_BINS)),
         ):
             value = torch.as_tensor(np.asarray(column, np.float32))
             self.register_buffer(name, value, persistent=False)
@@ -228,9 +231,7 @@ class StackedEnsemble(pl.LightningModule):
         columns = [scaled, filled.to(scaled.dtype)]
         if self.config.subtract_level:
             columns.append((base - ZERO_LEVEL - self.level_mean) / self.level_std)
-            # Whether a sample is simulated, so that what is peculiar to simulated SEDs need not
-            # be learnt as if it were real; never set in an estimate.
-            columns.append(self.simulated[index][..., None])
+            columns.append(self.foreign[index][..., None])
         return torch.cat(columns, -1), base[..., 0]
 
     def loss(self, index, drop=False):

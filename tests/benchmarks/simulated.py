@@ -1,0 +1,73 @@
+"""Errors and coverage on simulated SEDs that the ensemble never saw, by class (run by hand).
+
+    python tests/benchmarks/simulated.py DATA [--ensemble DIR] [-n 6000] [-o docs/tables]
+
+DATA is the folder of real data, whose sampling the simulated SEDs follow.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from blase_astro.dataset import RICH_BINS, read_training_set, select
+from blase_astro.ensemble import TARGETS, Ensemble
+from blase_astro.evaluate import sed_class
+from blase_astro.sed import bin_points
+from blase_astro.simulate import simulate_seds
+
+
+def rows(ensemble, binned, label, classes):
+    """Median error, bias, coverage and Winkler score by richness and class."""
+    n_bins = np.isfinite(binned).sum(axis=1)
+    mean, std = ensemble.predict(binned)
+    lo, hi = ensemble.interval(mean, std, n_bins)
+    outside = np.maximum(lo - label, 0) + np.maximum(label - hi, 0)
+    winkler = hi - lo + 40 * outside
+    for richness in ("rich", "sparse"):
+        group = (n_bins >= RICH_BINS) == (richness == "rich")
+        group &= n_bins >= 4
+        for name in ("all", "LSP", "ISP", "HSP"):
+            chosen = group & (True if name == "all" else classes == name)
+            yield (
+                ensemble.target,
+                richness,
+                name,
+                chosen.sum(),
+                np.median(np.abs(mean - label)[chosen]),
+                np.mean((mean - label)[chosen]),
+                np.mean((outside == 0)[chosen]),
+                winkler[chosen].mean(),
+            )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--ensemble", help="folder (default: the package's)")
+    parser.add_argument("-n", type=int, default=6000)
+    parser.add_argument("--seed", type=int, default=12345)
+    parser.add_argument("-o", "--output", type=Path, help="folder for simulated.ecsv and .rst")
+    options = parser.parse_args()
+    real = read_training_set(options.data / "SEDs.zip")
+    sampling = select(real.meta["points"], np.asarray(real["sed"]))
+    points, truth = simulate_seds(options.n, seed=options.seed, sampling=sampling)
+    classes = sed_class(np.asarray(truth["log_nu_peak"]))
+    found = []
+    for target in TARGETS:
+        ensemble = Ensemble.load(options.ensemble, target)
+        binned, _ = bin_points(points, ensemble.bin_edges)
+        found += rows(ensemble, binned, np.asarray(truth[f"log_{target}"]), classes)
+    names = ["target", "SEDs", "class", "number", "median error", "bias", "coverage", "Winkler"]
+    table = Table(rows=found, names=names)
+    for name in names[4:]:
+        table[name] = np.round(table[name], 3)
+    table.pprint_all()
+    if options.output is not None:
+        table.write(options.output / "simulated.ecsv", overwrite=True)
+        table.write(options.output / "simulated.rst", format="ascii.rst", overwrite=True)
+
+
+if __name__ == "__main__":
+    main()
