@@ -16,7 +16,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from pathlib import Path
 from statistics import median
@@ -35,6 +34,15 @@ onnxruntime.InferenceSession = one
 from blast.blast import main
 sys.argv[0] = "blast"
 main()
+"""
+LAUNCH = """
+import os, sys, time
+start = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+wall = time.perf_counter() - start
+cpu = usage.ru_utime + usage.ru_stime
+print(os.waitstatus_to_exitcode(status), wall, cpu, usage.ru_maxrss / 1024, file=sys.stderr)
 """
 INFLATE = """
 import sys, zipfile
@@ -119,16 +127,19 @@ def make_zip(path, texts, n, seed=0):
 
 def run(command):
     """Wall and CPU seconds and peak memory (MiB) of a process."""
-    start = time.perf_counter()
-    with subprocess.Popen(
-        [str(word) for word in command], env=ENVIRONMENT, stdout=subprocess.DEVNULL
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"exit code {process.returncode}: {command}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    # By way of a small process: the peak of a child begins with the memory of what starts it.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", LAUNCH, *map(str, command)],
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    *_, last = done.stderr.splitlines()
+    code, *numbers = map(float, last.split())
+    if code:
+        raise RuntimeError(f"exit code {code:.0f}: {command}\n{done.stderr}")
+    return tuple(numbers)
 
 
 def compare(title, commands, repeat):

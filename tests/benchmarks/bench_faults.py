@@ -124,12 +124,12 @@ CASES = [
     ("gzip", "estimate", edited(lambda text: __import__("gzip").compress(text.encode()))),
     ("flag in lower case", "estimate", edited(lambda text: text.replace(" Det ", " det "))),
     (
-        "upper bounds that did not fit (`****`)",
+        "upper bounds that did not fit (asterisks)",
         "estimate",
         edited(lambda text: rows_of(text, lambda row: row[:24] + " *********" + row[34:])),
     ),
     (
-        "position missing (`*****`)",
+        "position missing (asterisks)",
         "estimate",
         edited(lambda t: t[:22] + " *****     *****    " + t[42:]),
     ),

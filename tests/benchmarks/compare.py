@@ -35,7 +35,7 @@ import bench_estimate
 import bench_faults
 import bench_read
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ROOT / "docs" / "tables"
@@ -69,7 +69,13 @@ def accuracy(options):
     shown["method"], shown["SEDs"], shown["n"] = table["method"], table["sources"], table["n"]
     for column, title in SCORES.items():
         shown[title] = np.round(np.asarray(table[column], float), 3)
-    write(shown, "accuracy")
+        shown[title].info.format = ".3f"
+    blocks = [
+        shown[(shown["target"] == target) & (shown["SEDs"] == kind)]
+        for target in TARGETS.values()
+        for kind in ("rich", "sparse")
+    ]
+    write(vstack(blocks), "accuracy")
 
 
 def commands(options, folder):
@@ -111,7 +117,7 @@ def speed(options):
             ):
                 values = [found[key][i] for key in ("blase", "stock", "one")]
                 rows.append((f"{job}, both targets: {what}", unit, *values))
-    rows.append(("in memory, 25 members: a row", "us", *batches(options, peer_python)))
+    rows.append(("in memory, all members, one target: a row", "us", *batches(options, peer_python)))
     shown = Table(rows=rows, names=["job", "unit", "blase_astro", "astroblast", "one thread"])
     for column in ("blase_astro", "astroblast", "one thread"):
         shown[column] = [float(f"{value:.3g}") for value in shown[column]]
@@ -119,11 +125,15 @@ def speed(options):
 
 
 def batches(options, peer_python):
-    """Microseconds a row of a large batch: ours, theirs (as installed; one-thread not measured)."""
+    """Microseconds a row of a large batch: ours, theirs as installed, theirs with one thread."""
+    # Makes onnxruntime use one thread, as in `bench_estimate.ONE_THREAD` but without the command.
+    one_thread = bench_estimate.ONE_THREAD.split("from blast.blast")[0]
+    peer = bench_estimate.PEER_BATCH
     times = []
     for python, code, words in (
         (sys.executable, bench_estimate.OUR_BATCH, ["100000", "5", options.ensemble]),
-        (peer_python, bench_estimate.PEER_BATCH, ["20000", "5"]),
+        (peer_python, peer, ["20000", "5"]),
+        (peer_python, one_thread + peer, ["20000", "5"]),
     ):
         done = subprocess.run(
             [python, "-c", code, *words],
@@ -133,9 +143,8 @@ def batches(options, peer_python):
             env=bench_estimate.ENVIRONMENT,
         )
         answer = json.loads(done.stdout)
-        seconds = answer[0] if isinstance(answer[0], list) else answer
-        times.append(1e6 * median(seconds))
-    return (*times, np.nan)
+        times.append(1e6 * median(answer[0] if isinstance(answer[0], list) else answer))
+    return times
 
 
 def reading(options):
@@ -171,55 +180,73 @@ def faults(options):
     write(bench_faults.table_of_faults(options.archive, options.blast), "faults")
 
 
-def readme(_options):
-    """The summary, from the tables of the other parts, into README.rst and the documentation."""
-    table = {p.stem: Table.read(p) for p in TABLES.glob("*.ecsv")}
-    rows = []
-    scores = table["accuracy"]
-    for target, kind in (
-        ("log nu_peak", "rich"),
-        ("log nu_peak", "sparse"),
-        ("log nuFnu_peak", "rich"),
-    ):
-        here = scores[(scores["target"] == target) & (scores["SEDs"] == kind)]
-        two = [here[here["method"] == method][0] for method in ("ensemble", "astroblast")]
-        n = two[0]["n"]
-        for column, title in (
-            ("median error", "median error (dex)"),
-            ("coverage", "coverage of 95-percent intervals"),
-            ("Winkler score", "mean Winkler score (less is better)"),
-        ):
-            rows.append(
-                (f"{target}, {n} {kind} SEDs: {title}", *(f"{row[column]:.3g}" for row in two))
+def summary(table):
+    """Rows of the summary: what, ours, theirs."""
+    scores, sides = table["accuracy"], ("ensemble", "astroblast")
+
+    def two(column, target, form=".3f"):
+        """Rich and sparse SEDs, of each side."""
+        here = scores[scores["target"] == target]
+        return [
+            ", ".join(
+                f"{here[column][(here['method'] == side) & (here['SEDs'] == kind)][0]:{form}}"
+                for kind in ("rich", "sparse")
             )
+            for side in sides
+        ]
+
+    n = [scores["n"][scores["SEDs"] == kind][0] for kind in ("rich", "sparse")]
+    yield (
+        f"median error of log nu_peak, dex ({n[0]} rich, {n[1]} sparse SEDs)",
+        *two("median error", "log nu_peak"),
+    )
+    yield "coverage of its 95-percent intervals", *two("coverage", "log nu_peak")
+    yield (
+        "mean Winkler score of these (less is better)",
+        *two("Winkler score", "log nu_peak", ".2f"),
+    )
+    yield "median error of log nuFnu_peak, dex", *two("median error", "log nuFnu_peak")
     for row in table["speed"]:
         if "CPU" not in row["job"]:
-            rows.append(
-                (
-                    f"{row['job']} ({row['unit']})",
-                    f"{row['blase_astro']:.3g}",
-                    f"{row['astroblast']:.3g}",
-                )
-            )
-    passed = [sum(table["faults"][side] == "right") for side in ("blase_astro", "astroblast")]
+            ours, stock, one = map(number, row["blase_astro", "astroblast", "one thread"])
+            peer = stock if row["unit"] == "MiB" else f"{stock} (one thread: {one})"
+            yield f"{row['job']} ({row['unit']})", ours, peer
     n = len(table["faults"])
-    rows.append((f"awkward files and calls survived, of {n}", *map(str, passed)))
-    rows.append(
-        ("formats read", "VOU (all versions), NED, VizieR, SSDC, GADF, JetSeT", "VOU (since 2020)")
-    )
-    rows.append(("formats written", "FITS, VOTable, ECSV, Parquet, CSV", "CSV"))
-    rows.append(("needs", "numpy, scipy, astropy", "numpy, scipy, onnxruntime, tqdm"))
-    shown = Table(
-        rows=rows, names=["on the same inputs, in the same run", "blase_astro", "astroblast"]
-    )
-    write(shown, "comparison")
-    text = (TABLES / "comparison.rst").read_text().strip()
+    right = [str(sum(table["faults"][side] == "right")) for side in ("blase_astro", "astroblast")]
+    yield f"awkward files and calls handled, of {n}", *right
+    formats = "VOU (all versions), NED, VizieR, SSDC, GADF, JetSeT", "VOU (since May 2020)"
+    yield "formats read", *formats
+    yield "formats written", "FITS, VOTable, ECSV, Parquet, CSV", "CSV"
+    yield "needs", "numpy, scipy, astropy", "numpy, scipy, onnxruntime, tqdm"
+
+
+def number(value):
+    """Three digits of a number, as people write it."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def simple_table(rows):
+    """Rows, the first of them the heads, as a left-aligned simple table."""
+    width = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = "  ".join("=" * w for w in width)
+    lines = [
+        "  ".join(f"{cell:{w}}" for cell, w in zip(row, width, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule])
+
+
+def readme(_options):
+    """The summary, from the tables of the other parts, into README.rst and the documentation."""
+    table = {path.stem: Table.read(path) for path in TABLES.glob("*.ecsv")}
+    heads = "on the same inputs, in the same run", "blase_astro", "astroblast"
+    text = simple_table([heads, *summary(table)])
+    (TABLES / "comparison.rst").write_text(f"{text}\n")
     path = ROOT / "README.rst"
     marks = r"(\.\. comparison-begin[^\n]*\n).*(\.\. comparison-end)"
-    replaced = re.sub(
-        marks, lambda m: f"{m[1]}\n{text}\n\n{m[2]}", path.read_text(), flags=re.DOTALL
+    path.write_text(
+        re.sub(marks, lambda m: f"{m[1]}\n{text}\n\n{m[2]}", path.read_text(), flags=re.DOTALL)
     )
-    path.write_text(replaced)
 
 
 PARTS = {part.__name__: part for part in (accuracy, speed, reading, faults, readme)}
