@@ -16,7 +16,8 @@ reading
 faults
     Awkward files and calls (`bench_faults.py`).
 readme
-    The summary in README.rst and docs/tables/comparison.rst, from the tables of the other parts.
+    The summary in README.rst and docs/tables/comparison.rst, from the tables of the other parts;
+    the figure of both.
 
 Each part leaves ``NAME.ecsv`` and ``NAME.rst`` in docs/tables.
 """
@@ -36,6 +37,8 @@ import bench_faults
 import bench_read
 import numpy as np
 from astropy.table import Table, vstack
+
+from blase_astro.cli import main as blase
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ROOT / "docs" / "tables"
@@ -242,6 +245,8 @@ def readme(_options):
     heads = "on the same inputs, in the same run", "blase_astro", "astroblast"
     text = simple_table([heads, *summary(table)])
     (TABLES / "comparison.rst").write_text(f"{text}\n")
+    figure = ["plot", str(ROOT / "catalogs" / "demo_sed.txt")]
+    blase([*figure, "-o", str(ROOT / "docs" / "_static" / "sed.png"), "--overwrite"])
     path = ROOT / "README.rst"
     marks = r"(\.\. comparison-begin[^\n]*\n).*(\.\. comparison-end)"
     path.write_text(
