@@ -8,7 +8,7 @@ import numpy as np
 
 from . import sky
 from .io import read_points
-from .sed import bin_points, load_bins
+from .sed import RICH_BINS, bin_points, load_bins
 
 __all__ = [
     "Pool",
@@ -21,9 +21,6 @@ __all__ = [
     "select",
     "split_bags",
 ]
-
-# An SED with at least this many filled bins is rich.
-RICH_BINS = 12
 
 # Label bins of the original augmentation, log10 Hz.
 LABEL_EDGES = np.concatenate([[11.32], np.linspace(12.09621622, 17.72378378, 30), [18.50]])

@@ -17,6 +17,9 @@ __all__ = [
     "usable",
 ]
 
+# An SED with at least this many filled bins is rich: it shows its peak.
+RICH_BINS = 12
+
 
 @cache
 def load_bins(name="v1"):

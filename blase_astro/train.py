@@ -19,10 +19,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ._version import __version__
 from .calibration import fit_calibration
-from .dataset import RICH_BINS, default_pool, seed_pool, select, split_bags
+from .dataset import default_pool, seed_pool, select, split_bags
 from .ensemble import MIN_VARIANCE, TARGETS, ZERO_LEVEL, Ensemble
 from .flags import flag_reference
-from .sed import bin_points, load_bins
+from .sed import RICH_BINS, bin_points, load_bins
 from .simulate import simulate_seds
 
 __all__ = ["PRESETS", "PoolData", "StackedEnsemble", "TrainConfig", "train_ensemble"]

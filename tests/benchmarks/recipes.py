@@ -12,9 +12,9 @@ import numpy as np
 from astropy.table import Table
 
 from blase_astro.calibration import calibrate_out_of_bag
-from blase_astro.dataset import RICH_BINS
 from blase_astro.ensemble import TARGETS, Ensemble
 from blase_astro.evaluate import class_groups, evaluate_groups
+from blase_astro.sed import RICH_BINS
 
 # Bins of the two recipes differ: an SED is rich if it was so in the first ensemble's bins.
 GROUPS = ("rich", "sparse", "LSP", "ISP", "HSP")

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from blase_astro.dataset import RICH_BINS, read_training_set, select
+from blase_astro.dataset import read_training_set, select
 from blase_astro.ensemble import TARGETS, Ensemble
 from blase_astro.evaluate import sed_class
-from blase_astro.sed import bin_points
+from blase_astro.sed import RICH_BINS, bin_points
 from blase_astro.simulate import simulate_seds
 
 
