@@ -93,7 +93,8 @@ write_inventories()
 # --- figures, by the package's own command ----------------------------------------------------
 
 DEMO = HERE.parent / "catalogs" / "demo_sed.txt"
-FIGURES = {"quickstart.png": ["plot", str(DEMO)]}
+# What is made in docs/generated, and by which command.
+FIGURES = {"quickstart.png": ["plot", str(DEMO)], "report": ["evaluate"]}
 
 
 def make_figures(app):

@@ -103,18 +103,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of real SEDs")
     parser.add_argument("--ensemble", help="folder of trained networks (default: the package's)")
-    parser.add_argument("-o", "--output", type=Path, help="ECSV file for the second table")
+    parser.add_argument("-o", "--output", type=Path, help="folder for the two tables")
     options = parser.parse_args()
-    for table in (
-        samples(options.data, options.ensemble),
-        cut_down(options.data, options.ensemble),
+    for name, table in (
+        ("services", samples(options.data, options.ensemble)),
+        ("services_cuts", cut_down(options.data, options.ensemble)),
     ):
-        for name in table.colnames:
-            if table[name].dtype.kind == "f":
-                table[name].format = ".2f"
+        for column in table.itercols():
+            if column.dtype.kind == "f":
+                column.format = ".2f"
         print("\n".join(table.pformat(max_lines=-1, max_width=-1)), end="\n\n")
-    if options.output:
-        table.write(options.output, overwrite=True)
+        if options.output:
+            table.write(options.output / f"{name}.rst", format="ascii.rst", overwrite=True)
 
 
 if __name__ == "__main__":
