@@ -10,7 +10,9 @@ __all__ = ["main"]
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="blase", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="blase", description="Synchrotron peaks of blazars from their SEDs, with intervals."
+    )
     parser.add_argument("--version", action="version", version=f"blase_astro {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in _COMMANDS:
