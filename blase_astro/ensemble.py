@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .calibration import Calibration
+from .sky import unit_vectors
 
 __all__ = ["TARGETS", "Ensemble", "mean_level"]
 
@@ -285,7 +286,7 @@ class Ensemble:
         n_near = np.zeros(len(ra), np.int32)
         chord = 2 * np.sin(np.radians(radius / 3600) / 2)
         nearest, distance, count = _neighbours(
-            _unit_vectors(ra[known], dec[known]), self._vectors, chord
+            unit_vectors(ra[known], dec[known]), self._vectors, chord
         )
         hit = distance <= chord
         rows = np.flatnonzero(known)[hit]
@@ -296,7 +297,7 @@ class Ensemble:
 
     @cached_property
     def _vectors(self):
-        return _unit_vectors(self.source_columns["ra"], self.source_columns["dec"])
+        return unit_vectors(self.source_columns["ra"], self.source_columns["dec"])
 
     # -- estimate ------------------------------------------------------------------------------
 
@@ -448,12 +449,6 @@ def _checksum(header, arrays):
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _unit_vectors(ra, dec):
-    """Unit vectors (n, 3) of positions in degrees."""
-    ra, dec = np.radians(ra), np.radians(dec)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
 
 
 def _neighbours(points, sources, chord):

@@ -5,7 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["FRAMES", "POSITION_COLUMNS", "PositionColumns", "find_position", "pairs", "positions"]
+__all__ = [
+    "FRAMES",
+    "POSITION_COLUMNS",
+    "PositionColumns",
+    "find_position",
+    "pairs",
+    "positions",
+    "unit_vectors",
+]
 
 FRAMES = ("icrs", "fk5", "fk4", "galactic")
 
@@ -233,8 +241,25 @@ def _parse_angle(text, name, row, *, hours):
     return -angle if match["sign"] in ("-", "\N{MINUS SIGN}") else angle
 
 
-def _unit_vectors(ra, dec):
-    """Points on the unit sphere, shape (n, 3), of positions in degrees."""
+def unit_vectors(ra, dec):
+    """Points on the unit sphere.
+
+    Parameters
+    ----------
+    ra, dec : ndarray of float, shape (n,)
+        Positions in degrees.
+
+    Returns
+    -------
+    vectors : ndarray of float64, shape (n, 3)
+        Their unit vectors.
+
+    Examples
+    --------
+    >>> from blase_astro.sky import unit_vectors
+    >>> print(unit_vectors(90.0, 0.0).round(9))
+    [0. 1. 0.]
+    """
     ra, dec = np.radians(ra), np.radians(dec)
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
@@ -273,8 +298,8 @@ def pairs(ra, dec, other_ra, other_dec, radius):
     others = np.flatnonzero(np.isfinite(other_ra) & np.isfinite(other_dec))
     if not (len(rows) and len(others)):
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
-    tree = cKDTree(_unit_vectors(ra[rows], dec[rows]))
-    other_tree = cKDTree(_unit_vectors(other_ra[others], other_dec[others]))
+    tree = cKDTree(unit_vectors(ra[rows], dec[rows]))
+    other_tree = cKDTree(unit_vectors(other_ra[others], other_dec[others]))
     chord = 2 * np.sin(np.radians(radius / 3600) / 2)
     found = tree.sparse_distance_matrix(other_tree, chord, output_type="ndarray")
     found = found[np.lexsort((found["j"], found["i"], found["v"]))]
