@@ -791,6 +791,16 @@ _COMMANDS = [
 ]
 
 
+# Which extra brings what the base install lacks.
+_EXTRAS = {
+    "torch": "train",
+    "pytorch_lightning": "train",
+    "matplotlib": "plot",
+    "astroquery": "online",
+    "pyarrow": "parquet",
+}
+
+
 def main(args=None):
     """Run the command ``blase``.
 
@@ -812,7 +822,12 @@ def main(args=None):
     except BrokenPipeError:  # `blase ... | head`: nobody reads on, and nothing is wrong
         sys.stdout = None
         return 1
-    except (ValueError, OSError, ImportError) as error:
+    except ImportError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        hint = f'; install it with: pip install "blase-astro[{extra}]"' if extra else ""
+        print(f"blase: error: {error}{hint}", file=sys.stderr)
+        return 1
+    except (ValueError, OSError) as error:
         print(f"blase: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -460,3 +460,14 @@ def test_a_real_interrupt(tmp_path, ensemble_dir):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "s.zip"]
     if process.returncode == 130:
         assert err == "blase: interrupted\n"
+
+
+def test_a_missing_package_names_its_extra(monkeypatch, capsys):
+    """What the base install lacks is said with the extra that brings it."""
+
+    def missing(*_, **__):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("blase_astro.catalog.match_file", missing)
+    assert main(["match", "a.fits", "-o", "b.fits"]) == 1
+    assert 'torch\'; install it with: pip install "blase-astro[train]"' in capsys.readouterr().err
