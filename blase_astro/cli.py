@@ -727,17 +727,21 @@ def _run_train(options):
     say(f"{len(table)} sources to train on")
     from .train import train_ensemble
 
-    trained = train_ensemble(
-        table,
-        config,
-        output=output,
-        resume=options.resume,
-        progress=not options.quiet and sys.stderr.isatty(),
-        accelerator=options.device,
-        devices=options.devices,
-        strategy=options.strategy,
-        precision=options.precision,
-    )
+    try:
+        trained = train_ensemble(
+            table,
+            config,
+            output=output,
+            resume=options.resume,
+            progress=not options.quiet and sys.stderr.isatty(),
+            accelerator=options.device,
+            devices=options.devices,
+            strategy=options.strategy,
+            precision=options.precision,
+        )
+    except KeyboardInterrupt:
+        say("the same command with --resume goes on from the last whole epoch")
+        raise
     for ensemble in trained.values():
         print(_training_line(ensemble))
     return 0

@@ -4,6 +4,8 @@ import hashlib
 import json
 import logging
 import platform
+import signal
+import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -613,10 +615,23 @@ def _fit(pool, target, config, output, resume, progress, options):
             deterministic=True,
             **({"accelerator": "cpu"} | options),
         )
-        fit.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    if fit.interrupted:
-        raise KeyboardInterrupt
+        _fit_or_interrupt(fit, module, data, checkpoint)
     return module
+
+
+def _fit_or_interrupt(trainer, module, data, checkpoint):
+    """Fit; an interrupt is an interrupt, where Lightning would ignore further ones and exit."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Training: stacked members are separate ones, nothing leaks, a resumed run is the same run."""
 
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -225,6 +226,25 @@ def test_resume_gives_the_same_ensemble(table, tmp_path, monkeypatch, schedule):
     resumed = train_ensemble(table, config, output=tmp_path, resume=True, progress=False)
     for target in whole:
         assert resumed[target].digest == whole[target].digest
+
+
+def test_interrupt_is_an_interrupt(tmp_path, capsys, monkeypatch):
+    """Ctrl-C ends with 130 and says how to go on; later ones are not ignored."""
+    archive, output = tmp_path / "seds.zip", tmp_path / "ensemble"
+    write_archive(archive, 40)
+
+    def interrupt(module, index):
+        raise KeyboardInterrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    options = ["--bags", "2", "--members", "1", "--epochs", "1", "--simulated", "0"]
+    with monkeypatch.context() as patch:
+        patch.setattr(StackedEnsemble, "training_step", interrupt)
+        assert main(["train", str(archive), "-o", str(output), *options]) == 130
+    assert "--resume goes on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not list(output.glob("*.npz"))
+    assert main(["train", str(archive), "-o", str(output), *options, "--resume"]) == 0
 
 
 def test_members_slow_down_one_by_one(table):
