@@ -6,6 +6,7 @@ import re
 import shutil
 import warnings
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ _FORMATS = {
 
 _BLOCK = 2880  # bytes of a FITS block
 _ROWS_AT_ONCE = 65536
+_CSV_ROWS = 2000
 
 # One number or text in a FITS table; the other kinds of dtype are never in our columns.
 _FITS_CODE = {"f8": "D", "f4": "E", "i8": "K", "i4": "J", "i2": "I", "u1": "B"}
@@ -225,8 +227,20 @@ def write_table(table, output, *, overwrite=False):
             _write_fits(table, beside)
         elif form == "votable":
             _write_votable(table, beside)
+        elif form == "ascii.csv":
+            _write_csv(table, beside)
         else:
             table.write(beside, format=form)
+
+
+def _write_csv(table, path):
+    """A table as CSV, some rows at a time: astropy makes a text of every cell before it writes."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        for start in range(0, max(len(table), 1), _CSV_ROWS):
+            part = StringIO()
+            table[start : start + _CSV_ROWS].write(part, format="ascii.csv")
+            header_or_none = 0 if start == 0 else part.getvalue().index("\n") + 1
+            file.write(part.getvalue()[header_or_none:])
 
 
 def _write_fits(table, path):
