@@ -590,7 +590,6 @@ def _fit(pool, target, config, output, resume, progress, options):
     callbacks, logger, checkpoint = [], False, None
     if folder is not None:
         saver = ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True)
-        saver.FILE_EXTENSION = ".ckpt"
         callbacks.append(saver)
         logger = [
             CSVLogger(folder, name="", version="csv"),
