@@ -36,7 +36,7 @@ _PUBLIC = {
     "Ensemble": "ensemble",
     "Flag": "flags",
     "annotate": "catalog",
-    "estimate": "catalog",
+    "estimate": "estimates",
     "match": "catalog",
     "read_sed": "io",
     "read_seds": "io",

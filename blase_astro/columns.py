@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .evaluate import SED_CLASSES
 from .flags import Flag
+from .targets import SED_CLASSES
 
 __all__ = ["EMPTY", "ESTIMATE_COLUMNS", "MATCH_COLUMNS", "SED_COLUMNS", "column_table"]
 

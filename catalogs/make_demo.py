@@ -23,7 +23,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from blase_astro.io import sed_table
-from blase_astro.io.append import write_table
+from blase_astro.io.files import write_table
 from blase_astro.simulate import simulate_seds
 
 HERE = Path(__file__).resolve().parent

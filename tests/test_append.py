@@ -10,15 +10,11 @@ import pytest
 from astropy.io import fits, votable
 from astropy.table import Column, MaskedColumn, Table
 
-from blase_astro.io import append
-from blase_astro.io.append import (
-    append_columns,
-    check_output,
-    file_format,
-    join_columns,
-    read_catalog,
-    write_table,
+from blase_astro.io import (
+    files,
 )
+from blase_astro.io.append import append_columns, join_columns
+from blase_astro.io.files import check_output, file_format, read_catalog, write_table
 
 N = 5
 
@@ -344,9 +340,9 @@ def test_what_is_no_table_is_said(tmp_path):
 @pytest.mark.parametrize("n", [0, 1, 5, 6, 7])
 def test_csv_in_parts_is_the_whole(tmp_path, monkeypatch, n):
     """CSV written some rows at a time is what astropy writes at once, odd texts included."""
-    monkeypatch.setattr(append, "_CSV_ROWS", 3)
+    monkeypatch.setattr(files, "_CSV_ROWS", 3)
     table = Table({"a": np.arange(n), "b": [f'x, "{i}"\n\n' for i in range(n)]}, masked=True)
     table["c"] = MaskedColumn(np.linspace(0, 1, n), mask=np.arange(n) % 2 == 0)
-    append.write_table(table, tmp_path / "parts.csv")
+    files.write_table(table, tmp_path / "parts.csv")
     table.write(tmp_path / "whole.csv", format="ascii.csv")
     assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()

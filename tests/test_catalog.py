@@ -13,15 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blase_astro import bulk
-from blase_astro.catalog import (
-    annotate,
-    annotate_file,
-    estimate,
-    estimate_arrays,
-    match,
-    match_file,
-)
+from blase_astro.catalog import annotate, annotate_file, match, match_file
 from blase_astro.ensemble import Ensemble
+from blase_astro.estimates import estimate, estimate_arrays
 from blase_astro.flags import Flag, flag_names, flag_reference
 from blase_astro.io import read_seds, sed_table
 from blase_astro.sed import bin_seds, points_from_seds

@@ -8,18 +8,18 @@ from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blase_astro.dataset import (
-    LABEL_EDGES,
+from blase_astro.io import sed_table
+from blase_astro.io.table import select
+from blase_astro.sed import points_from_seds
+from blase_astro.training import (
     augment,
     default_pool,
     parse_label,
     read_training_set,
     seed_pool,
-    select,
     split_bags,
 )
-from blase_astro.io import sed_table
-from blase_astro.sed import points_from_seds
+from blase_astro.training.pools import LABEL_EDGES
 
 FREQUENCIES = [1.4e9, 4.455e14, 2.418e17, 1.0e23, 1.0e24]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from blase_astro import cli
+from blase_astro.cli.main import _parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.rst"), *ROOT.glob("docs/*.rst")])
@@ -40,7 +41,7 @@ def test_commands_parse(steps):
     for command, _ in steps:
         words = shlex.split(command, comments=True)
         if words[0] == "blase":
-            cli._parser().parse_args(words[1:])
+            _parser().parse_args(words[1:])
 
 
 @pytest.mark.parametrize("steps", [b for b in BLOCKS if "catalogs/" in b.values[0][0][0]])

@@ -22,9 +22,9 @@ from blase_astro.evaluate import (
     normal_interval,
     q_value,
     randomised_pit,
-    sed_class,
     winkler_score,
 )
+from blase_astro.targets import sed_class
 
 RNG = np.random.default_rng(20)
 MEAN = RNG.uniform(12, 18, 5000)

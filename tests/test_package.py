@@ -20,16 +20,16 @@ SOURCES = sorted((ROOT / "blase_astro").glob("**/*.py"))
 
 # Imports go down, never up or sideways, wherever in a module they stand (docs/design.rst).
 FLOORS = (
-    ("_version",),
-    ("io", "sky", "evaluate"),
+    ("_version", "targets"),
+    ("io", "sky"),
     ("sed",),
     ("calibration",),
     ("ensemble",),
     ("bulk", "flags"),
     ("columns",),
-    ("catalog", "dataset", "simulate", "fetch", "refine"),
-    ("train", "plotting"),
-    ("report",),
+    ("estimates",),
+    ("catalog", "simulate", "fetch", "plotting"),
+    ("evaluate", "training"),
     ("cli",),
 )
 FLOOR_OF = {module: i for i, floor in enumerate(FLOORS) for module in floor}
@@ -37,9 +37,9 @@ HEAVY = ("torch", "pytorch_lightning", "sklearn", "matplotlib", "astroquery", "p
 BASE = ("numpy", "scipy", "astropy")
 # Which modules may need what is not in the base install.
 EXTRAS = {
-    "train": {"torch", "pytorch_lightning"},
+    "training": {"torch", "pytorch_lightning"},
     "plotting": {"matplotlib"},
-    "report": {"matplotlib"},
+    "evaluate": {"matplotlib"},
     "fetch": {"astroquery", "requests", "urllib3"},  # the latter two come with astroquery
 }
 

@@ -7,7 +7,12 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 
 from blase_astro import plotting
-from blase_astro.evaluate import class_groups, normal_cdf, normal_interval
+from blase_astro.evaluate import (
+    class_groups,
+    figures,
+    normal_cdf,
+    normal_interval,
+)
 from blase_astro.io import sed_table
 
 RNG = np.random.default_rng(4)
@@ -40,13 +45,13 @@ def ax():
 def _figures(ax):
     """Every figure of the scores, as (function, arguments)."""
     return {
-        "estimates": (plotting.plot_estimates, (LABEL, MEAN)),
-        "intervals": (plotting.plot_intervals, (LABEL, LO, HI)),
-        "moving": (plotting.plot_moving, (LABEL, MEAN, LO, HI)),
-        "reliability": (plotting.plot_reliability, (CDF,)),
-        "pit": (plotting.plot_pit, (CDF,)),
-        "confusion": (plotting.plot_confusion, (LABEL, MEAN)),
-        "gain": (plotting.plot_gain, (LABEL, MEMBERS, BAG)),
+        "estimates": (figures.plot_estimates, (LABEL, MEAN)),
+        "intervals": (figures.plot_intervals, (LABEL, LO, HI)),
+        "moving": (figures.plot_moving, (LABEL, MEAN, LO, HI)),
+        "reliability": (figures.plot_reliability, (CDF,)),
+        "pit": (figures.plot_pit, (CDF,)),
+        "confusion": (figures.plot_confusion, (LABEL, MEAN)),
+        "gain": (figures.plot_gain, (LABEL, MEMBERS, BAG)),
     }
 
 
@@ -101,17 +106,17 @@ def test_no_source(ax, name, tmp_path):
 
 def test_estimates(ax):
     """Both axes have one range and the unit; the median line runs along equal values."""
-    plotting.plot_estimates(LABEL, MEAN, ax)
+    figures.plot_estimates(LABEL, MEAN, ax)
     assert ax.get_xlim() == ax.get_ylim()
     assert "Hz" in ax.get_xlabel()
     median = next(line for line in ax.get_lines() if line.get_label() == "median estimate")
     assert_allclose(median.get_xdata(), median.get_ydata(), atol=0.35)
-    assert "erg" in plotting.plot_estimates(LABEL, MEAN, ax, target="nufnu_peak").get_xlabel()
+    assert "erg" in figures.plot_estimates(LABEL, MEAN, ax, target="nufnu_peak").get_xlabel()
 
 
 def test_intervals(ax):
     """The shares above and below add up to what is not covered."""
-    plotting.plot_intervals(LABEL, LO, HI, ax)
+    figures.plot_intervals(LABEL, LO, HI, ax)
     texts = ax.get_legend_handles_labels()[1]
     outside = sum(float(text.split()[0]) for text in texts if "%" in text)
     assert_allclose(outside, 100 * ((LABEL < LO) | (LABEL > HI)).mean(), atol=0.11)
@@ -121,7 +126,7 @@ def test_intervals(ax):
 def test_moving(ax):
     """The moving medians of a constant error and width are these constants."""
     mean = LABEL + RNG.choice([-0.2, 0.2], 600)
-    plotting.plot_moving(LABEL, mean, mean - 0.7, mean + 0.7, ax)
+    figures.plot_moving(LABEL, mean, mean - 0.7, mean + 0.7, ax)
     width, error = (line.get_ydata() for line in ax.get_lines())
     assert_allclose(error[np.isfinite(error)], 0.2)
     assert_allclose(width[np.isfinite(width)], 1.4)
@@ -130,7 +135,7 @@ def test_moving(ax):
 
 def test_moving_density(ax):
     """The shaded density of the known values integrates to their number."""
-    plotting.plot_moving(LABEL, MEAN, LO, HI, ax)
+    figures.plot_moving(LABEL, MEAN, LO, HI, ax)
     density = ax.figure.axes[1]
     x, y = density.collections[0].get_paths()[0].vertices.T
     area = np.abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
@@ -140,7 +145,7 @@ def test_moving_density(ax):
 
 def test_reliability(ax):
     """Each class has its own line, told apart by more than its colour."""
-    plotting.plot_reliability(CDF, ax, groups=class_groups(LABEL))
+    figures.plot_reliability(CDF, ax, groups=class_groups(LABEL))
     lines = {line.get_label().split()[0]: line for line in ax.get_lines()[1:]}
     assert set(lines) == {"all", "LSP", "ISP", "HSP"}
     assert len({lines[name].get_linestyle() for name in ("LSP", "ISP", "HSP")}) == 3
@@ -150,13 +155,13 @@ def test_reliability(ax):
 
 def test_pit(ax):
     """Every source is in the histogram."""
-    plotting.plot_pit(CDF, ax)
+    figures.plot_pit(CDF, ax)
     assert ax.patches[-1].get_data().values.sum() == 600
 
 
 def test_confusion(ax):
     """The cells hold number and share, the rows of shares adding up to 100 percent."""
-    plotting.plot_confusion([13, 13, 13, 16], [13, 13, 16, 16], ax)
+    figures.plot_confusion([13, 13, 13, 16], [13, 13, 16, 16], ax)
     texts = [text.get_text() for text in ax.texts]
     assert texts[0] == "2\n67 %"
     assert texts[2] == "1\n33 %"
@@ -165,7 +170,7 @@ def test_confusion(ax):
 
 def test_gain(ax):
     """Averaging independent members halves the error of one for four of them."""
-    plotting.plot_gain(LABEL, MEMBERS, BAG, ax)
+    figures.plot_gain(LABEL, MEMBERS, BAG, ax)
     median = next(line for line in ax.get_lines() if line.get_label() == "median")
     one, own, _ = median.get_ydata()
     assert_allclose(one / own, 2, rtol=0.1)

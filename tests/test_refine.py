@@ -7,7 +7,7 @@ import pytest
 from astropy.io.votable.ucd import parse_ucd
 from numpy.testing import assert_allclose, assert_array_equal
 
-from blase_astro.refine import original_columns, out_of_bag, refine
+from blase_astro.evaluate import original_columns, out_of_bag, refine
 
 
 def _with_labels(ensemble, label, **columns):

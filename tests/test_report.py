@@ -9,9 +9,15 @@ from astropy.table import Table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from blase_astro.cli import main
-from blase_astro.evaluate import normal_interval
+from blase_astro.evaluate import (
+    compare,
+    member_means,
+    normal_interval,
+    score,
+    score_text,
+    write_sheet,
+)
 from blase_astro.io import sed_table
-from blase_astro.report import compare, member_means, score, score_text, write_sheet
 
 RNG = np.random.default_rng(31)
 LABELS = Table(

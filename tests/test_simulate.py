@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from blase_astro import simulate
 from blase_astro.cli import main
-from blase_astro.dataset import join_points, parse_label
 from blase_astro.io import Points, list_seds, read_points, read_sed
+from blase_astro.io.table import join_points
 from blase_astro.sed import bin_points
-from blase_astro.simulate import simulate_seds, write_simulated
+from blase_astro.simulate import observation, physics, simulate_seds, write_simulated
+from blase_astro.simulate import sampling as surveys
+from blase_astro.training import parse_label
 
 N = 400
 
@@ -95,8 +96,8 @@ def test_sampling_without_measurements(sampling):
 
 def test_truth_is_the_peak_of_the_synchrotron_component():
     """Position and height agree with a maximum that is found otherwise, in a model written anew."""
-    par = simulate._population(30, np.random.default_rng(8))
-    nu_peak, height = simulate._peak(par)
+    par = physics._population(30, np.random.default_rng(8))
+    nu_peak, height = physics._peak(par)
     for i in range(30):
         low = minimize_scalar(
             lambda log_nu, i=i: -synchrotron(log_nu, par, i),
@@ -111,8 +112,8 @@ def test_truth_is_the_peak_of_the_synchrotron_component():
 def test_truth_reaches_the_table():
     """The label of the table is that peak, scaled as the SED is."""
     _, truth = simulate_seds(50, seed=5)
-    par = simulate._population(50, np.random.default_rng(5))
-    np.testing.assert_allclose(truth["log_nu_peak"], simulate._peak(par)[0])
+    par = physics._population(50, np.random.default_rng(5))
+    np.testing.assert_allclose(truth["log_nu_peak"], physics._peak(par)[0])
     np.testing.assert_allclose(truth["redshift"], par["z"])
     assert np.ptp(truth["log_nufnu_peak"]) > 1
 
@@ -120,16 +121,16 @@ def test_truth_reaches_the_table():
 def test_a_perfect_measurement_shows_the_label(monkeypatch):
     """Without companions, variability, noise and gaps the brightest point is the label."""
     rng = np.random.default_rng(1)
-    par = simulate._population(20, rng)
-    simulate._set_level(par, np.full(20, 100), rng)
+    par = physics._population(20, rng)
+    physics._set_level(par, np.full(20, 100), rng)
     par["amplitude"] = np.zeros(20)
     par["host"] = par["disc"] = par["torus"] = par["lobe_level"] = np.full(20, -40.0)
     par["ic_level"] = np.full(20, -40.0)
-    nu_peak, height = simulate._peak(par)
+    nu_peak, height = physics._peak(par)
     grid = np.linspace(11, 19, 4001)
     grid = grid[(grid < 14.6) | (grid > 16.5)]  # no forest
     sed, log_nu = np.repeat(np.arange(20), len(grid)), np.tile(grid, 20)
-    flux = simulate._observed_flux(log_nu, sed, par, rng).reshape(20, -1)
+    flux = observation._observed_flux(log_nu, sed, par, rng).reshape(20, -1)
     seen = (nu_peak < 14.5) | (nu_peak > 16.6)
     assert seen.sum() > 5
     np.testing.assert_allclose(flux.max(axis=1)[seen], (par["level"] + height)[seen], atol=1e-4)
@@ -167,17 +168,17 @@ def test_limits(simulated):
 def test_background_light_absorbs_more_far_away_and_at_high_energy():
     """Its depth rises with energy and redshift, and is 1 at the known horizon."""
     log_nu, z = np.linspace(24.5, 28, 50), np.linspace(0.02, 3.9, 40)
-    depth = simulate._ebl_depth(log_nu[:, None], z[None])
+    depth = physics._ebl_depth(log_nu[:, None], z[None])
     assert (np.diff(depth, axis=0) >= 0).all()
     assert (np.diff(depth, axis=1) >= 0).all()
-    assert simulate._ebl_depth(26.3834 + np.log10(0.21), 0.5) == pytest.approx(1, rel=0.01)
-    assert simulate._ebl_depth(24.4, 0.03) < 0.01
+    assert physics._ebl_depth(26.3834 + np.log10(0.21), 0.5) == pytest.approx(1, rel=0.01)
+    assert physics._ebl_depth(24.4, 0.03) < 0.01
 
 
 def test_forest():
     """Nothing is absorbed on the red side of Lyman alpha, more the farther away."""
-    assert simulate._forest_depth(np.array([14.6]), np.array([1.0]))[0] == 0
-    depth = simulate._forest_depth(np.full(3, 15.3), np.array([0.1, 1.0, 2.5]))
+    assert physics._forest_depth(np.array([14.6]), np.array([1.0]))[0] == 0
+    depth = physics._forest_depth(np.full(3, 15.3), np.array([0.1, 1.0, 2.5]))
     assert depth[0] < depth[1] < depth[2]
 
 
@@ -187,27 +188,27 @@ def test_luminosity_distance():
 
     z = np.array([0.03, 0.3, 1.0, 3.0])
     known = FlatLambdaCDM(67.7, 0.31, Tcmb0=0).luminosity_distance(z).to_value("cm")
-    np.testing.assert_allclose(simulate._log_distance(z), np.log10(known), atol=2e-4)
+    np.testing.assert_allclose(physics._log_distance(z), np.log10(known), atol=2e-4)
 
 
 def test_components_join():
     """The humps are continuous where their branches meet, and fall off on both sides."""
-    par = simulate._population(200, np.random.default_rng(2))
+    par = physics._population(200, np.random.default_rng(2))
     column = {key: value[:, None] for key, value in par.items()}
     grid = np.linspace(8, 17, 4000)
-    for component in (simulate._synchrotron, simulate._compton):
+    for component in (physics._synchrotron, physics._compton):
         flux = component(grid, column)
         bright = flux[:, 1:] > -6
         assert np.abs(np.diff(flux, axis=1))[bright].max() < 0.02
-    assert (simulate._synchrotron(np.array([8.0]), column) < -1).all()
+    assert (physics._synchrotron(np.array([8.0]), column) < -1).all()
 
 
 def test_inverse_compton_has_the_gamma_rays_it_was_drawn_with():
     """Its energy flux of 0.1-100 GeV over the synchrotron peak is the one drawn."""
-    par = simulate._population(50, np.random.default_rng(4))
+    par = physics._population(50, np.random.default_rng(4))
     column = {key: value[:, None] for key, value in par.items()}
     grid = np.linspace(22.38, 25.38, 2000)
-    flux = 10 ** simulate._compton(grid, column)
+    flux = 10 ** physics._compton(grid, column)
     energy = np.trapezoid(flux, grid * np.log(10), axis=1)
     off = np.log10(energy) - par["gamma_ratio"]  # the X-ray tail bends some a little
     assert np.median(np.abs(off)) < 0.03
@@ -217,7 +218,7 @@ def test_inverse_compton_has_the_gamma_rays_it_was_drawn_with():
 def test_the_mean_of_the_states_is_the_labelled_one():
     """Flares and quiet states average to the flux of the label."""
     states = np.random.default_rng(0).standard_normal(200_000)
-    change = simulate._change(0.25, states)
+    change = observation._change(0.25, states)
     assert np.log10(np.mean(10**change)) == pytest.approx(0, abs=0.005)
 
 
@@ -267,7 +268,7 @@ def test_rich_seds_are_thinned():
     count = np.array([200] * 100 + [10] * 100)
     sed = np.repeat(np.arange(200), count)
     log_nu = rng.uniform(8, 25, len(sed))
-    left = np.bincount(sed[simulate._thin(sed, log_nu, 200, rng)], minlength=200)
+    left = np.bincount(sed[surveys._thin(sed, log_nu, 200, rng)], minlength=200)
     assert (left[100:] == 10).all()
     assert 20 < (left[:100] == 200).sum() < 80
     assert left[:100].min() < 60
@@ -278,11 +279,11 @@ def test_faint_sources_are_not_detected():
     rng = np.random.default_rng(0)
     log_nu = np.repeat([23.622, 23.384], 500)
     sky = np.ones(1000)
-    *_, limit, keep = simulate._measure_lat(np.full(1000, 1e-15), log_nu, sky, rng)
+    *_, limit, keep = observation._measure_lat(np.full(1000, 1e-15), log_nu, sky, rng)
     assert limit[:500].mean() > 0.9
     assert keep[:500].all()
     assert keep[500:].mean() < 0.02
-    flux, upper, lower, limit, _ = simulate._measure_lat(np.full(1000, 1e-10), log_nu, sky, rng)
+    flux, upper, lower, limit, _ = observation._measure_lat(np.full(1000, 1e-10), log_nu, sky, rng)
     assert not limit.any()
     assert np.median(flux) == pytest.approx(1e-10, rel=0.05)
     assert (lower < flux).all()
@@ -291,7 +292,7 @@ def test_faint_sources_are_not_detected():
 
 def test_surveys():
     """The table of surveys is complete and within its ranges."""
-    table = simulate._surveys()
+    table = surveys._surveys()
     assert len(table) > 40
     assert (table["frequency"] > 1e7).all()
     assert ((table["rich"] >= 0) & (table["rich"] <= 1)).all()

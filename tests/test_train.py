@@ -9,12 +9,19 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("pytorch_lightning")
 
-from blase_astro import train  # noqa: E402
 from blase_astro.cli import main  # noqa: E402
-from blase_astro.dataset import Pool, default_pool  # noqa: E402
-from blase_astro.ensemble import Ensemble  # noqa: E402
+from blase_astro.ensemble import MIN_VARIANCE, Ensemble  # noqa: E402
 from blase_astro.simulate import simulate_seds  # noqa: E402
-from blase_astro.train import PRESETS, StackedEnsemble, TrainConfig, train_ensemble  # noqa: E402
+from blase_astro.training import (  # noqa: E402  # noqa: E402  # noqa: E402
+    PRESETS,
+    Pool,
+    StackedEnsemble,
+    TrainConfig,
+    default_pool,
+    network,
+    train,
+    train_ensemble,
+)
 
 SMALL = TrainConfig(
     bins="v1",
@@ -55,12 +62,12 @@ def sequential(module, member, dropout=0.0):
     """One member of a stack as torch's own layers, with the same weights."""
     layers = []
     for layer in module.net:
-        if isinstance(layer, train.StackedLinear):
+        if isinstance(layer, network.StackedLinear):
             n_in, n_out = layer.weight.shape[1:]
             own = torch.nn.Linear(n_in, n_out)
             own.weight.data = layer.weight[member].detach().T.clone()
             own.bias.data = layer.bias[member, 0].detach().clone()
-        elif isinstance(layer, train.StackedBatchNorm):
+        elif isinstance(layer, network.StackedBatchNorm):
             own = torch.nn.BatchNorm1d(layer.weight.shape[-1])
         elif isinstance(layer, torch.nn.Dropout):
             own = torch.nn.Dropout(dropout)
@@ -91,7 +98,7 @@ def test_stacked_member_trains_as_it_would_alone(table, kind):
         x, _ = module.inputs(index)
         out = alone(x[3])
         label = (module.label[index[3]] - module.label_mean[3]) / module.label_std[3]
-        variance = torch.nn.functional.softplus(out[:, 1]) + train.MIN_VARIANCE
+        variance = torch.nn.functional.softplus(out[:, 1]) + MIN_VARIANCE
         nll = variance.log() + (label - out[:, 0]) ** 2 / variance
         alone_optimizer.zero_grad()
         (nll * module.weight[index[3]]).mean().backward()
@@ -124,7 +131,7 @@ def test_export_is_the_network(table, target, subtract_level):
     mean = out[..., 0] * module.label_std + module.label_mean
     if subtract_level and target == "nufnu_peak":
         mean = mean + base
-    variance = torch.nn.functional.softplus(out[..., 1]) + train.MIN_VARIANCE
+    variance = torch.nn.functional.softplus(out[..., 1]) + MIN_VARIANCE
     variance = variance * module.label_std**2
     means, variances = ensemble.predict_members(table["binned"])
     scale = out[..., 0].abs().max().item()
@@ -293,7 +300,7 @@ def test_dropped_bins_leave_at_least_four():
     """No sample loses so many bins that nothing is left to learn from."""
     torch.manual_seed(0)
     filled = torch.rand(3, 500, 26) < 0.5
-    kept = train._drop_bins(filled, 0.45)
+    kept = network._drop_bins(filled, 0.45)
     assert not (kept & ~filled).any()
     assert (kept.sum(-1) >= torch.clamp(filled.sum(-1), max=4)).all()
     assert kept.sum() < filled.sum()

@@ -18,7 +18,18 @@ from hypothesis import strategies as st
 
 import blase_astro
 from blase_astro import sed as sed_module
-from blase_astro.io import read_points, read_sed, sed_table, vou, vou_points
+from blase_astro.io import (
+    bounded,
+    read_points,
+    read_sed,
+    sed_table,
+)
+from blase_astro.io.vou import (
+    fast,
+    lines,
+    reader,
+    writer,
+)
 
 NAN = np.nan
 INF = np.inf
@@ -164,7 +175,7 @@ def tables(data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)
         try:
-            return vou.tables_from_bytes("file", vou.unix_lines(data))
+            return reader.tables_from_bytes("file", lines.unix_lines(data))
         except ValueError:
             return None
 
@@ -173,7 +184,7 @@ def assert_same_points(data):
     """The reader and the fast path see the same in a file; returns the fast path's points."""
     seds = tables(data)
     try:
-        points = vou_points.parse_points(data)
+        points = fast.parse_points(data)
     except ValueError:
         assert seds is None
         return None
@@ -242,7 +253,7 @@ class TestGenerations:
         """F holds two sources, of which one has to be chosen."""
         path = tmp_path / "F"
         path.write_bytes(form("F"))
-        assert [sed.meta["source_type"] for sed in vou.read_sections(path)] == [99, -5]
+        assert [sed.meta["source_type"] for sed in reader.read_sections(path)] == [99, -5]
         sed = Table.read(path, format="vou-sed", source=2)
         assert sed.meta["dec"] == -7.5
         assert len(sed) == 1
@@ -261,7 +272,7 @@ class TestGenerations:
     def test_short_row_is_warned_of(self):
         """The cut row of H is skipped, with one warning."""
         with pytest.warns(AstropyUserWarning, match="h.txt: malformed rows skipped: 1, the first"):
-            vou.tables_from_bytes("h.txt", vou_files.padded("H"))
+            reader.tables_from_bytes("h.txt", vou_files.padded("H"))
 
     @pytest.mark.parametrize("headers", ["", "<V6>\n"])
     def test_no_rows(self, headers):
@@ -282,7 +293,7 @@ class TestGenerations:
         with pytest.raises(ValueError, match=r"other\.txt: not an SED file .* expected a first li"):
             read_sed(path)
         with pytest.raises(ValueError, match="not an SED file"):
-            vou_points.parse_points(path.read_bytes())
+            fast.parse_points(path.read_bytes())
 
 
 class TestRealFiles:
@@ -356,11 +367,11 @@ class TestInput:
         assert len(Table.read(path)) == 15
         with path.open("rb") as file:
             file.seek(10)
-            assert not vou.identify_vou("read", None, file)
+            assert not reader.identify_vou("read", None, file)
             assert file.tell() == 10
-        assert not vou.identify_vou("write", str(path), None)
-        assert not vou.identify_vou("read", "sed.csv", io.BytesIO(path.read_bytes()))
-        assert not vou.identify_vou("read", None, io.StringIO(TITLE))
+        assert not reader.identify_vou("write", str(path), None)
+        assert not reader.identify_vou("read", "sed.csv", io.BytesIO(path.read_bytes()))
+        assert not reader.identify_vou("read", None, io.StringIO(TITLE))
 
     @pytest.mark.parametrize("format", ["ascii.ecsv", "ascii.csv", "fits", "votable"])
     def test_foreign_files_are_left_alone(self, format, tmp_path):
@@ -389,7 +400,7 @@ class TestInput:
         """So is a file no SED can be as long as."""
         path = tmp_path / "sed.txt"
         with path.open("wb") as file:
-            file.truncate(vou.MAX_BYTES + 1)
+            file.truncate(bounded.MAX_BYTES + 1)
         with pytest.raises(ValueError, match=r"sed\.txt: longer than 64 MiB"):
             read_sed(path)
 
@@ -399,7 +410,7 @@ class TestInput:
         with pytest.raises(ValueError, match="SED: more than 500000 lines"):
             read_sed(data)
         with pytest.raises(ValueError, match="more than 500000 lines"):
-            vou_points.parse_points(data.getvalue())
+            fast.parse_points(data.getvalue())
 
     def test_no_such_file(self):
         """A missing file is an OSError."""
@@ -446,10 +457,10 @@ class TestRows:
     def test_malformed(self, row):
         """A row that is cut or no row is skipped and counted; alone it is an error."""
         with pytest.warns(AstropyUserWarning, match="sed: malformed rows skipped: 1, .* line 3$"):
-            (sed,) = vou.tables_from_bytes("sed", f"{TITLE}\n{ROW}\n{row}\n".encode())
+            (sed,) = reader.tables_from_bytes("sed", f"{TITLE}\n{ROW}\n{row}\n".encode())
         assert len(sed) == 1
         with pytest.raises(ValueError, match="sed: no readable row; 1 malformed, the first in lin"):
-            vou.tables_from_bytes("sed", f"{TITLE}\n{row}\n".encode())
+            reader.tables_from_bytes("sed", f"{TITLE}\n{row}\n".encode())
         assert_same_points(f"{TITLE}\n{row}\n".encode())
         assert_same_points(f"{TITLE}\n{ROW}\n{row}\n".encode())
 
@@ -487,7 +498,7 @@ class TestRows:
             for i in range(0, len(numbers), 4)
         ]
         lines = np.array([row.encode() for row in rows], "S80").view("V80")
-        fixed, values, flag = vou_points._fixed_columns(lines)
+        fixed, values, flag = fast._fixed_columns(lines)
         assert fixed.all()
         assert (flag == -1).all()
         assert values.T.ravel().tolist() == [float(number) for number in numbers]
@@ -556,9 +567,9 @@ class TestWriter:
 
     def test_negative_and_small_numbers_keep_their_columns(self):
         """Three digits of an exponent push out the E, as in Fortran."""
-        assert vou._es(-1.2345e-100) == "-1.234-100"
-        assert vou._es(1e100) == " 1.000+100"
-        assert vou._es(-INF) == " -Infinity"
+        assert writer._es(-1.2345e-100) == "-1.234-100"
+        assert writer._es(1e100) == " 1.000+100"
+        assert writer._es(-INF) == " -Infinity"
 
 
 class TestRegistration:
@@ -654,7 +665,7 @@ def test_written_tables_are_read_back(sed):
         sed.meta["ra"] = NAN
     text = io.StringIO()
     sed.write(text, format="vou-sed")
-    (back,) = vou.tables_from_bytes("t", text.getvalue().encode())
+    (back,) = reader.tables_from_bytes("t", text.getvalue().encode())
     assert_equal(back, sed)
     assert_same_points(text.getvalue().encode())
 

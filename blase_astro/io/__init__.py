@@ -11,7 +11,7 @@ _PUBLIC = {
     "list_seds": ("archive", "list_seds"),
     "merge_seds": ("merge", "merge_seds"),
     "read_points": ("archive", "read_points"),
-    "read_sed": ("vou", "read_vou"),
+    "read_sed": ("vou.reader", "read_vou"),
     "read_seds": ("archive", "read_seds"),
     "sed_table": ("table", "sed_table"),
 }
@@ -39,7 +39,9 @@ def _register():
     from astropy.io import registry
     from astropy.table import Table
 
-    from . import gadf, ned, ssdc, vizier, vou
+    from . import gadf, ned, ssdc, vizier
+    from .vou.reader import identify_vou, read_vou
+    from .vou.writer import write_vou
 
     readers = {
         "ned-sed": ned.read_ned,
@@ -50,9 +52,9 @@ def _register():
     }
     writers = {"gadf-sed": gadf.write_gadf, "jetset-sed": gadf.write_jetset}
     with registry.delay_doc_updates(Table):
-        registry.register_reader("vou-sed", Table, vou.read_vou, force=True)
-        registry.register_writer("vou-sed", Table, vou.write_vou, force=True)
-        registry.register_identifier("vou-sed", Table, vou.identify_vou, force=True)
+        registry.register_reader("vou-sed", Table, read_vou, force=True)
+        registry.register_writer("vou-sed", Table, write_vou, force=True)
+        registry.register_identifier("vou-sed", Table, identify_vou, force=True)
         registry.register_identifier("ssdc-sed", Table, ssdc.identify_ssdc, force=True)
         for name, reader in readers.items():
             registry.register_reader(name, Table, reader, force=True)

@@ -10,8 +10,10 @@ from functools import partial
 
 import numpy as np
 
-from . import vou
-from .vou_points import points_from_bytes
+from .bounded import MAX_BYTES, MAX_RATIO, file_bytes, inflate_gzip, warn
+from .vou.fast import points_from_bytes
+from .vou.lines import is_vou, not_vou, section_labels, unix_lines
+from .vou.reader import tables_from_bytes
 
 __all__ = ["list_seds", "read_points", "read_seds"]
 
@@ -114,7 +116,7 @@ def read_points(path, names=None, *, chunk=256):
     _report_skipped(path, skipped)
     if malformed:
         name, _, line = malformed[0]
-        vou.warn(
+        warn(
             f"{path}: malformed rows skipped: {sum(n for _, n, _ in malformed)}, files that have "
             f"some: {len(malformed)}, the first in {name}, line {line}"
         )
@@ -166,13 +168,13 @@ def read_seds(path, names=None):
         try:
             if error:
                 raise ValueError(f"{name}: {error}")
-            seds = vou.tables_from_bytes(name, data)
+            seds = tables_from_bytes(name, data)
         except ValueError as broken:
             if alone:
                 raise
-            vou.warn(f"{path}: left out {broken}")
+            warn(f"{path}: left out {broken}")
             continue
-        labels = vou.section_labels([sed.meta["source_number"] for sed in seds])
+        labels = section_labels([sed.meta["source_number"] for sed in seds])
         for i, (label, sed) in enumerate(zip(labels, seds, strict=True)):
             yield f"{name}#{label}" if i else name, sed
     _report_skipped(path, skipped)
@@ -207,7 +209,7 @@ def _walk(folder):
     """Paths of the files inside a folder; what cannot be listed is warned of."""
 
     def unreadable(error):
-        vou.warn(f"{error.filename}: left out, {error.strerror}")
+        warn(f"{error.filename}: left out, {error.strerror}")
 
     for root, _, files in os.walk(folder, onerror=unreadable):
         for file in files:
@@ -237,9 +239,9 @@ def _opened(path):
         with _open_zip(path) as archive:
             yield partial(_zip_member, archive)
     elif os.path.isdir(path):
-        yield lambda name: vou.file_bytes(os.path.join(path, name))
+        yield lambda name: file_bytes(os.path.join(path, name))
     else:
-        yield lambda name: vou.file_bytes(path)
+        yield lambda name: file_bytes(path)
 
 
 def _zip_member(archive, name):
@@ -250,12 +252,10 @@ def _zip_member(archive, name):
         raise ValueError("not in the archive") from None
     if info.flag_bits & 1:
         raise ValueError("encrypted")
-    if info.file_size > min(vou.MAX_BYTES, vou.MAX_RATIO * info.compress_size):
-        raise ValueError(
-            f"inflates beyond {vou.MAX_BYTES >> 20} MiB or {vou.MAX_RATIO} times its size"
-        )
+    if info.file_size > min(MAX_BYTES, MAX_RATIO * info.compress_size):
+        raise ValueError(f"inflates beyond {MAX_BYTES >> 20} MiB or {MAX_RATIO} times its size")
     data = archive.read(info)
-    return vou.inflate_gzip(data) if data[:2] == b"\x1f\x8b" else data
+    return inflate_gzip(data) if data[:2] == b"\x1f\x8b" else data
 
 
 def _contents(path, names, skipped):
@@ -268,16 +268,16 @@ def _contents(path, names, skipped):
         for name in names:
             data, error = b"", ""
             try:
-                data = vou.unix_lines(read(name))
+                data = unix_lines(read(name))
                 if not data:
                     error = "empty file"
             except _BROKEN as broken:
                 error = getattr(broken, "strerror", None) or str(broken) or "broken"
-            if not error and not vou.is_vou(data):
+            if not error and not is_vou(data):
                 if not alone:
                     skipped.append(name)
                     continue
-                error = vou.not_vou(data)
+                error = not_vou(data)
             yield name, b"" if error else data, error
 
 
@@ -301,4 +301,4 @@ def _report_skipped(path, skipped):
         shown = ", ".join(seen[:5]) + (", ..." if len(seen) > 5 else "")
         hidden = len(skipped) - len(seen)
         more = f" (and {hidden} hidden files)" if hidden else ""
-        vou.warn(f"{path}: left out {len(seen)} files that are no SEDs: {shown}{more}")
+        warn(f"{path}: left out {len(seen)} files that are no SEDs: {shown}{more}")

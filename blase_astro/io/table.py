@@ -1,11 +1,12 @@
 """The shapes every format is read into: the SED table, and many SEDs as plain arrays."""
 
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Points", "sed_table"]
+__all__ = ["Points", "join_points", "sed_table", "select"]
 
 # name: (unit, UCD, description)
 _COLUMNS = {
@@ -154,3 +155,76 @@ def sed_table(
         column.description = description
         column.meta = {"ucd": ucd}
     return sed
+
+
+def join_points(chunks):
+    """The measurements of several lots of SEDs as one.
+
+    Parameters
+    ----------
+    chunks : sequence of `~blase_astro.io.Points`
+        At least one, as `~blase_astro.io.read_points` yields them.
+
+    Returns
+    -------
+    points : `~blase_astro.io.Points`
+        All of them, one lot after the other.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> from blase_astro.io.table import join_points
+    >>> from blase_astro.io import read_points
+    >>> len(join_points(list(read_points('catalogs/demo_seds.zip', chunk=3))).name)
+    25
+    """
+    from ..io import Points
+
+    if not chunks:
+        raise ValueError("no SED was found")
+    starts = np.cumsum([0] + [len(chunk.name) for chunk in chunks])
+    chunks = [c._replace(sed=c.sed + s) for c, s in zip(chunks, starts[:-1], strict=True)]
+    columns = []
+    for parts in zip(*chunks, strict=True):
+        is_list = isinstance(parts[0], list)
+        columns.append(list(chain(*parts)) if is_list else np.concatenate(parts))
+    return Points(*columns)
+
+
+def select(points, index):
+    """The points of some SEDs, renumbered.
+
+    Parameters
+    ----------
+    points : `~blase_astro.io.Points`
+        Measurements of n SEDs.
+    index : ndarray of int, shape (k,)
+        Which SEDs, each at most once.
+
+    Returns
+    -------
+    points : `~blase_astro.io.Points`
+        Those k SEDs, in the order of ``index``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.io.table import select
+    >>> from blase_astro.io import read_points
+    >>> points = next(read_points('catalogs/demo_seds.zip'))
+    >>> select(points, np.array([0])).name
+    ['seds/PMN_J1508-4953.txt']
+    """
+    new = np.full(len(points.name), -1)
+    new[index] = np.arange(len(index))
+    rows = np.flatnonzero(new[points.sed] >= 0)
+    rows = rows[np.argsort(new[points.sed[rows]], kind="stable")]
+    heads = [
+        [column[i] for i in index] if isinstance(column, list) else column[index]
+        for column in points[:5]
+    ]
+    return type(points)(*heads, new[points.sed[rows]], *(c[rows] for c in points[6:]))

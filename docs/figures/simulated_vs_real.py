@@ -13,10 +13,11 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from blase_astro.dataset import join_points, parse_label
 from blase_astro.io import read_points
+from blase_astro.io.table import join_points
 from blase_astro.sed import BIN_EDGES, bin_points, usable
 from blase_astro.simulate import simulate_seds
+from blase_astro.training import parse_label
 
 STATIC = Path(__file__).resolve().parents[1] / "_static"
 CLASSES = {"LSP": (11, 14), "ISP": (14, 15), "HSP": (15, 19)}

@@ -13,7 +13,7 @@ import argparse
 import numpy as np
 
 from blase_astro.bulk import read_chunks
-from blase_astro.catalog import _estimate_chunk, _settings
+from blase_astro.estimates import _estimate_chunk, _settings
 from blase_astro.flags import Flag
 from blase_astro.sky import pairs
 

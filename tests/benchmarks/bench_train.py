@@ -17,9 +17,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from blase_astro.dataset import Pool
 from blase_astro.ensemble import MIN_VARIANCE
-from blase_astro.train import PRESETS, PoolData, StackedEnsemble
+from blase_astro.training import PRESETS, Pool, PoolData, StackedEnsemble
 
 
 class Single(pl.LightningModule):

@@ -14,11 +14,10 @@ import argparse
 import numpy as np
 from astropy.table import Table
 
-from blase_astro.dataset import read_training_set
-from blase_astro.refine import refine
+from blase_astro.evaluate import refine
 from blase_astro.sed import bin_points, load_bins
 from blase_astro.simulate import simulate_seds
-from blase_astro.train import TrainConfig, train_ensemble
+from blase_astro.training import TrainConfig, read_training_set, train_ensemble
 
 LABEL_ERROR = 0.1  # dex, of a label by hand
 FALSE_DISCOVERY = (0.05, 0.1, 0.2)
@@ -52,7 +51,7 @@ def main(args=None):
 
 
 def training_set(options, rng):
-    """Simulated sources with the columns of `blase_astro.dataset.read_training_set`."""
+    """Simulated sources with the columns of `blase_astro.training.read_training_set`."""
     sampling = None
     if options.sampling:
         sampling = read_training_set(options.sampling).meta["points"]

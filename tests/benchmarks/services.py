@@ -20,7 +20,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table, vstack
 
-from blase_astro.catalog import estimate
+from blase_astro.estimates import estimate
 from blase_astro.io import merge_seds, read_seds
 
 SAMPLES = {

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from blase_astro.dataset import read_training_set, select
 from blase_astro.ensemble import TARGETS, Ensemble
-from blase_astro.evaluate import sed_class
+from blase_astro.io.table import select
 from blase_astro.sed import RICH_BINS, bin_points
 from blase_astro.simulate import simulate_seds
+from blase_astro.targets import sed_class
+from blase_astro.training import read_training_set
 
 
 def rows(ensemble, binned, label, classes):

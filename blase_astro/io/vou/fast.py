@@ -1,13 +1,22 @@
-"""Fast path of the SED text files of VOU_Blazars: the measurements of many files as arrays.
-
-`vou.parse_row` says what a row is. The reader applies it to every line; here the rows that stand
-in the tool's own fixed columns are read first, by array operations, and it gets only the others.
-"""
+"""The fast path from the bytes of SED files to plain arrays."""
 
 import numpy as np
 
-from . import vou
-from .table import Points
+from ..table import Points
+from .lines import (
+    NO_TITLE,
+    is_decoration,
+    is_vou,
+    no_rows,
+    not_vou,
+    parse_row,
+    parse_title,
+    plain_line,
+    section_labels,
+    split_text,
+    unix_lines,
+    without_magic_numbers,
+)
 
 __all__ = ["parse_points", "points_from_bytes"]
 
@@ -143,17 +152,17 @@ def _read_other_lines(lines, contents, numbers, flag, duplicate):
     """
     found, titles, malformed = [], [], {}
     for i, file, start, end in lines:
-        line = vou.plain_line(contents[file][start:end])
-        if vou.is_decoration(line):
+        line = plain_line(contents[file][start:end])
+        if is_decoration(line):
             continue
-        if (title := vou.parse_title(line)) is not None:
+        if (title := parse_title(line)) is not None:
             titles.append((i, file, title))
-        elif (row := vou.parse_row(line)) is not None:
+        elif (row := parse_row(line)) is not None:
             values, limit, text, gap = row
             found.append(i)
             numbers[:, i] = values[:4]
             flag[i] = -1 if limit is None else limit
-            duplicate[i] = vou.split_text(text, gap)[0] == b"DEBL"
+            duplicate[i] = split_text(text, gap)[0] == b"DEBL"
         else:
             malformed.setdefault(file, []).append(i)
     return np.array(found, np.int64), titles, malformed
@@ -167,7 +176,7 @@ def points_from_bytes(names, contents, errors):
     names : list of str, shape (n_files,)
         Their names.
     contents : list of bytes, shape (n_files,)
-        Their bytes, from `vou.unix_lines` and with `vou.is_vou`; empty where there is an error.
+        Their bytes, from `unix_lines` and with `is_vou`; empty where there is an error.
     errors : list of str, shape (n_files,)
         Why a file could not be read; empty where it could.
 
@@ -198,11 +207,11 @@ def points_from_bytes(names, contents, errors):
     for i, places in sorted(bad.items()):
         places = [int(place - first[i]) + 1 for place in places]
         if not kept[first[i] : first[i] + n_lines[i]].any():
-            errors[i] = vou.no_rows(places)
+            errors[i] = no_rows(places)
         else:
             malformed.append((names[i], len(places), places[0]))
     kept = np.flatnonzero(kept)
-    *columns, limit = vou.without_magic_numbers(*numbers.take(kept, axis=1), flag[kept])
+    *columns, limit = without_magic_numbers(*numbers.take(kept, axis=1), flag[kept])
     points = Points(
         _section_names(names, section_file, metas),
         *(np.array([meta[key] for meta in metas], float) for key in ("ra", "dec", "redshift")),
@@ -223,7 +232,7 @@ def _sections(first, kept, titles):
     for i, file, _ in titles:
         opening.setdefault(file, rows_before[i] > rows_before[first[file]])
     untitled = [
-        (start, file, vou.NO_TITLE)
+        (start, file, NO_TITLE)
         for file, start in enumerate(first.tolist())
         if file not in titled or opening[file]
     ]
@@ -239,7 +248,7 @@ def _section_names(names, section_file, metas):
         for i, file in enumerate(section_file):
             members.setdefault(file, []).append(i)
         for places in members.values():
-            labels = vou.section_labels([metas[i]["source_number"] for i in places])
+            labels = section_labels([metas[i]["source_number"] for i in places])
             for i, label in zip(places[1:], labels[1:], strict=True):
                 result[i] = f"{result[i]}#{label}"
     return result
@@ -265,16 +274,16 @@ def parse_points(data):
 
     Examples
     --------
-    >>> from blase_astro.io.vou_points import parse_points
+    >>> from blase_astro.io.vou.fast import parse_points
     >>> points = parse_points(b'''   1  matched source   77.35819    5.69315  99
     ...  1.400E+09   7.518E-15   7.742E-15   7.294E-15  55000.0000  55000.0000  NVSS
     ... ''')
     >>> points.ra, points.nufnu
     (array([77.35819]), array([7.518e-15]))
     """
-    data = vou.unix_lines(data)
-    if not vou.is_vou(data):
-        raise ValueError(f"SED: {vou.not_vou(data)}")
+    data = unix_lines(data)
+    if not is_vou(data):
+        raise ValueError(f"SED: {not_vou(data)}")
     points, _ = points_from_bytes([""], [data], [""])
     if points.error[0]:
         raise ValueError(f"SED: {points.error[0]}")

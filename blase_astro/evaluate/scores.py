@@ -1,13 +1,13 @@
-"""Scores of estimates with intervals against known labels: arrays in, a Table out."""
+"""Scores of estimates with intervals against known labels: errors, coverage, Winkler, CRPS, PIT."""
 
 import math
 
 import numpy as np
 
+from ..targets import CLASS_EDGES, SED_CLASSES, sed_class
+
 __all__ = [
-    "CLASS_EDGES",
     "LEVELS",
-    "SED_CLASSES",
     "cdf_of_interval",
     "class_groups",
     "confusion",
@@ -20,14 +20,10 @@ __all__ = [
     "normal_interval",
     "q_value",
     "randomised_pit",
-    "sed_class",
     "winkler_score",
 ]
 
-SED_CLASSES = ("LSP", "ISP", "HSP")
-CLASS_EDGES = (14.0, 15.0)  # log10 Hz, observer frame; an edge belongs to the class above it
 LEVELS = (0.5, 0.68, 0.9, 0.95, 0.99)
-
 # What the columns of `evaluate` mean; the coverages are described by `_coverage_description`.
 _COLUMNS = {
     "n": "number of sources with label and estimate",
@@ -46,34 +42,6 @@ _COLUMNS = {
     "crps": "mean continuous ranked probability score (dex)",
     "pit_ks": "Kolmogorov-Smirnov distance of the PIT from uniform",
 }
-
-
-def sed_class(log_nu_peak):
-    """Class of a synchrotron peak: LSP below 1e14 Hz, ISP below 1e15 Hz, else HSP.
-
-    Parameters
-    ----------
-    log_nu_peak : array_like, shape (n,)
-        Peak frequency, log10 of Hz, observer frame.
-
-    Returns
-    -------
-    sed_class : ndarray of str, shape (n,)
-        ``'LSP'``, ``'ISP'`` or ``'HSP'``; ``'UNK'`` where the frequency is NaN.
-
-    Notes
-    -----
-    The classes of Abdo, A. A., et al. 2010, ApJ 716, 30, as used in 4LAC.
-
-    Examples
-    --------
-    >>> from blase_astro.evaluate import sed_class
-    >>> print(sed_class([13.2, 14.0, 15.0, float('nan')]))
-    ['LSP' 'ISP' 'HSP' 'UNK']
-    """
-    log_nu_peak = np.asarray(log_nu_peak, float)
-    names = np.array(SED_CLASSES)[np.digitize(np.nan_to_num(log_nu_peak), CLASS_EDGES)]
-    return np.where(np.isnan(log_nu_peak), "UNK", names)
 
 
 def winkler_score(label, lo, hi, level=0.95):

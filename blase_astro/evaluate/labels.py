@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from .calibration import calibrate_out_of_bag
-from .ensemble import TARGETS, Ensemble
-from .evaluate import crps, q_value, randomised_pit
+from ..calibration import calibrate_out_of_bag
+from ..ensemble import TARGETS
+from ..estimates import load_ensembles
+from .scores import crps, q_value, randomised_pit
 
-__all__ = ["load_ensembles", "original_columns", "out_of_bag", "refine"]
+__all__ = ["original_columns", "out_of_bag", "refine"]
 
 # First columns of the table that the original work ends with.
 _ORIGINAL_COLUMNS = ("Right Ascension", "Declination", "Bag", "Catalogue Peak", "Estimated Peak")
-
 _DESCRIPTIONS = {
     "label": "label that the source was trained with, log10",
     "mean": "out-of-bag estimate, log10",
@@ -54,7 +54,7 @@ def out_of_bag(ensemble, *, level=0.95, rounding=0.01, seed=0):
     Examples
     --------
     >>> from blase_astro import Ensemble
-    >>> from blase_astro.refine import out_of_bag
+    >>> from blase_astro.evaluate import out_of_bag
     >>> estimates = out_of_bag(Ensemble.load())
     >>> bool((estimates['lo'] < estimates['hi']).all())
     True
@@ -136,7 +136,7 @@ def refine(ensemble, *, level=0.95, false_discovery=0.1):
 
     Examples
     --------
-    >>> from blase_astro.refine import refine
+    >>> from blase_astro.evaluate import refine
     >>> refined = refine(None)
     >>> refined.colnames[:5]
     ['name', 'ra', 'dec', 'bag', 'n_bins']
@@ -164,40 +164,6 @@ def refine(ensemble, *, level=0.95, false_discovery=0.1):
     refined.meta |= {"PILEVEL": level, "FALSEDIS": false_discovery}
     refined.meta |= {f"ENSEM{i}": table.meta["digest"] for i, table in enumerate(tables)}
     return refined[order]
-
-
-def load_ensembles(ensemble=None):
-    """Ensembles of both targets, or of those that are there.
-
-    Parameters
-    ----------
-    ensemble : path-like or list of `~blase_astro.ensemble.Ensemble`, optional
-        A folder or file of ensembles, or the ensembles themselves; by default those that come
-        with the package.
-
-    Returns
-    -------
-    ensembles : list of `~blase_astro.ensemble.Ensemble`
-        That for the peak frequency first.
-
-    Examples
-    --------
-    >>> from blase_astro.refine import load_ensembles
-    >>> [ensemble.target for ensemble in load_ensembles()]
-    ['nu_peak', 'nufnu_peak']
-    """
-    from pathlib import Path
-
-    if isinstance(ensemble, Ensemble):
-        return [ensemble]
-    if isinstance(ensemble, (list, tuple)):
-        return list(ensemble)
-    if ensemble is None:
-        return [Ensemble.load(None, target) for target in TARGETS]
-    if not Path(ensemble).is_dir():
-        return [Ensemble.load(ensemble)]
-    there = [target for target in TARGETS if (Path(ensemble) / f"{target}.npz").is_file()]
-    return [Ensemble.load(ensemble, target) for target in there or TARGETS[:1]]
 
 
 def _add_target(refined, table, target, z, q):
@@ -267,7 +233,7 @@ def original_columns(refined):
 
     Examples
     --------
-    >>> from blase_astro.refine import original_columns, refine
+    >>> from blase_astro.evaluate import original_columns, refine
     >>> original_columns(refine(None)).colnames[:3]
     ['Right Ascension', 'Declination', 'Bag']
     """

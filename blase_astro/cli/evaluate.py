@@ -1,0 +1,197 @@
+"""``blase evaluate``, ``refine`` and ``plot``."""
+
+from .options import (
+    add_ensemble_options,
+    add_output_options,
+    command,
+    level,
+    progress,
+    radius,
+    say,
+    warnings_said,
+)
+
+__all__ = ["add_evaluate", "add_plot", "add_refine"]
+
+
+def add_evaluate(commands):
+    parser = commands.add_parser(
+        "evaluate", help="how good estimates are: scores, figures and a page with both"
+    )
+    parser.add_argument(
+        "what",
+        nargs="?",
+        help="folder of an ensemble, scored out of bag (default: the package's); "
+        "with --truth a table of estimates",
+    )
+    parser.add_argument("--truth", metavar="LABELS", help="table with the known values")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder for the report")
+    parser.add_argument(
+        "--seds",
+        dest="archive",
+        metavar="ARCHIVE",
+        help="SEDs that the ensemble was trained on, for a figure of what its members gain",
+    )
+    parser.add_argument(
+        "--target",
+        choices=["nu_peak", "nufnu_peak"],
+        help="what the columns of --estimate and --label are (default: nu_peak)",
+    )
+    parser.add_argument(
+        "--estimate",
+        nargs=3,
+        metavar=("COL", "LO", "HI"),
+        help="columns with an estimate and its interval (default: those blase writes)",
+    )
+    parser.add_argument("--label", metavar="COL", help="column with the known value")
+    parser.add_argument(
+        "--radius", type=radius, default=5.0, help="largest separation (default: 5arcsec)"
+    )
+    parser.add_argument(
+        "--level",
+        type=level,
+        help="probability of the intervals (default: what the table says, else 0.95)",
+    )
+    add_output_options(parser)
+    parser.set_defaults(run=_run_evaluate)
+
+
+def _run_evaluate(options):
+    from ..evaluate.comparison import score, score_text
+    from ..evaluate.report import write_report
+
+    with warnings_said(options):
+        tables, settings = _compared(options) if options.truth else _out_of_bag(options)
+        if options.output is None:
+            scores = [score(table) for table in tables]
+        else:
+            settings |= {"command": command(), "overwrite": options.overwrite}
+            scores = write_report(options.output, tables, **settings)
+    print("\n\n".join(score_text(table) for table in scores))
+    return 0
+
+
+def _out_of_bag(options):
+    """Training sources beside their out-of-bag estimates, and what the report shows besides."""
+    from ..estimates import load_ensembles
+    from ..evaluate.comparison import member_means, out_of_bag_tables
+
+    if options.estimate or options.label or options.target:
+        raise ValueError("--estimate, --label and --target need --truth")
+    ensembles = load_ensembles(options.what)
+    settings = {"title": "Out-of-bag evaluation", "ensemble": ensembles}
+    if options.archive:
+        settings["members"] = {e.target: member_means(e, options.archive) for e in ensembles}
+    return out_of_bag_tables(ensembles, options.level or 0.95), settings
+
+
+def _compared(options):
+    """Estimates beside known values: both targets where their columns are there."""
+    from ..evaluate.comparison import compare
+    from ..io.files import read_catalog
+
+    if options.what is None or options.archive:
+        raise ValueError("--truth goes with a table of estimates, not with an ensemble or --seds")
+    estimates, labels = read_catalog(options.what), read_catalog(options.truth)
+    named = options.target or options.estimate or options.label
+    tables, settings = [], {"level": options.level, "radius": options.radius}
+    for target in ("nu_peak", "nufnu_peak"):
+        if named and target != (options.target or "nu_peak"):
+            continue
+        try:
+            tables.append(
+                compare(
+                    estimates,
+                    labels,
+                    target=target,
+                    columns=options.estimate,
+                    label=options.label,
+                    **settings,
+                )
+            )
+        except ValueError:
+            if named or target == "nu_peak":
+                raise
+    say(options)(
+        f"{len(tables[0])} of {len(estimates)} estimates have one of {len(labels)} known values"
+    )
+    return tables, {"title": f"{options.what} against {options.truth}"}
+
+
+def add_refine(commands):
+    parser = commands.add_parser(
+        "refine", help="training labels that disagree with their out-of-bag estimates"
+    )
+    parser.add_argument(
+        "ensemble", nargs="?", help="folder of an ensemble (default: the package's)"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        help="table to write: .fits .vot .ecsv .parquet; .csv has the columns of the original",
+    )
+    parser.add_argument(
+        "--level", type=level, default=0.95, help="probability of the intervals (default: 0.95)"
+    )
+    parser.add_argument(
+        "--false-discovery",
+        type=level,
+        default=0.1,
+        metavar="SHARE",
+        help="share of right labels among those called suspicious (default: 0.1)",
+    )
+    add_output_options(parser)
+    parser.set_defaults(run=_run_refine)
+
+
+def _run_refine(options):
+    from ..evaluate.labels import original_columns, refine
+    from ..io.files import check_output, file_format, write_table
+
+    check_output(options.output, overwrite=options.overwrite)
+    refined = refine(options.ensemble, level=options.level, false_discovery=options.false_discovery)
+    suspicious = int((refined["suspicious"] > 0).sum())
+    refined.meta["HISTORY"] = command()
+    if file_format(options.output) == "ascii.csv":
+        refined = original_columns(refined)
+    write_table(refined, options.output, overwrite=options.overwrite)
+    say(options)(f"{suspicious} of {len(refined)} sources have a suspicious label; they come first")
+    return 0
+
+
+def add_plot(commands):
+    parser = commands.add_parser("plot", help="draw SEDs with their bins and estimated peaks")
+    parser.add_argument("seds", nargs="+", help="SED files, folders or zip archives of them")
+    parser.add_argument(
+        "-o", "--output", required=True, help=".pdf (one page an SED), .png or .svg (one SED)"
+    )
+    parser.add_argument(
+        "--contact-sheet", action="store_true", help="twelve small SEDs on each page"
+    )
+    parser.add_argument("--no-estimate", action="store_true", help="the SEDs alone")
+    add_ensemble_options(parser)
+    parser.add_argument(
+        "--level", type=level, default=0.95, help="probability of the intervals (default: 0.95)"
+    )
+    add_output_options(parser)
+    parser.set_defaults(run=_run_plot)
+
+
+def _run_plot(options):
+    from ..estimates import load_ensembles
+    from ..evaluate.sheet import sed_panels, write_sheet
+
+    with warnings_said(options):
+        ensembles = [] if options.no_estimate else load_ensembles(options.ensemble)
+        panels = sed_panels(
+            options.seds,
+            ensembles,
+            level=options.level,
+            radius=options.radius,
+            progress=progress(options),
+        )
+        per_page = 12 if options.contact_sheet else 1
+        n = write_sheet(panels, options.output, per_page=per_page, overwrite=options.overwrite)
+    say(options)(f"{n} SED{'s' if n != 1 else ''} drawn")
+    return 0

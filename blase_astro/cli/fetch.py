@@ -1,0 +1,81 @@
+"""``blase fetch``."""
+
+import sys
+
+from .options import add_output_options, add_services_options, radius, say, services, warnings_said
+
+__all__ = ["add_fetch"]
+
+
+def add_fetch(commands):
+    fetch = commands.add_parser("fetch", help="get SEDs and source catalogs from online services")
+    kinds = fetch.add_subparsers(dest="kind", required=True, metavar="KIND")
+
+    sed = kinds.add_parser("sed", help="the SED of a source from SSDC, NED and VizieR together")
+    sed.add_argument("name", nargs="?", help="name of the source, or give --ra and --dec")
+    sed.add_argument("--ra", type=float, help="right ascension in degrees (ICRS)")
+    sed.add_argument("--dec", type=float, help="declination in degrees (ICRS)")
+    sed.add_argument(
+        "--radius", type=radius, default=5.0, help="how far off to look (default: 5arcsec)"
+    )
+    sed.add_argument(
+        "--max-age", type=float, default=7, help="days that a kept answer is good (default: 7)"
+    )
+    sed.add_argument("-o", "--output", help="file to write (default: standard output)")
+    sed.add_argument(
+        "--format",
+        choices=["vou", "ecsv", "gadf", "jetset"],
+        help="format of the file (default: ecsv if its name ends so, else vou)",
+    )
+    add_services_options(sed)
+    add_output_options(sed)
+    sed.set_defaults(run=_run_fetch_sed, wrong_usage=sed.error)
+
+    catalog = kinds.add_parser("catalog", help="a source catalog from VizieR, all rows and columns")
+    catalog.add_argument(
+        "name", help="4LAC (DR3), 4LAC-DR1, 3HSP, 5BZCAT, or a VizieR name like J/ApJ/892/105"
+    )
+    catalog.add_argument(
+        "-o", "--output", required=True, help="table to write: .fits .vot .ecsv .parquet .csv"
+    )
+    catalog.add_argument("--timeout", type=float, default=300, help="seconds (default: 300)")
+    add_output_options(catalog)
+    catalog.set_defaults(run=_run_fetch_catalog)
+
+
+def _run_fetch_sed(options):
+    from ..fetch import fetch_sed
+
+    target = options.name
+    given = options.ra is not None, options.dec is not None
+    if bool(target) == any(given) or given[0] != given[1]:
+        options.wrong_usage("wanted either the name of a source or both --ra and --dec")
+    if any(given):
+        from astropy.coordinates import SkyCoord
+
+        target = SkyCoord(options.ra, options.dec, unit="deg")
+    limits = {name: getattr(options, name) for name in ("radius", "timeout", "max_age")}
+    with warnings_said(options):
+        sed = fetch_sed(target, services(options), **limits)
+    repeated, origins = int(sed["duplicate"].sum()), sed.meta["origin"].replace("+", ", ")
+    say(options)(f"{len(sed)} measurements from {origins}, {repeated} of them repeated")
+    form = options.format
+    if form is None:
+        form = "ecsv" if str(options.output or "").lower().endswith(".ecsv") else "vou"
+    if form == "vou":
+        sed = sed[~sed["duplicate"]]  # the format has no mark for them
+    form = "ascii.ecsv" if form == "ecsv" else f"{form}-sed"
+    sed.write(options.output or sys.stdout, format=form, overwrite=options.overwrite)
+    return 0
+
+
+def _run_fetch_catalog(options):
+    from ..fetch import fetch_catalog
+    from ..io.files import check_output, write_table
+
+    check_output(options.output, overwrite=options.overwrite)
+    with warnings_said(options):
+        catalog = fetch_catalog(options.name, timeout=options.timeout)
+    write_table(catalog, options.output, overwrite=options.overwrite)
+    say(options)(f"{len(catalog)} rows of {catalog.meta['VIZIER']}")
+    return 0

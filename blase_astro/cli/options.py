@@ -1,0 +1,195 @@
+"""Options that several subcommands take, what they mean, and words on standard error."""
+
+import argparse
+import sys
+from contextlib import contextmanager
+
+__all__ = [
+    "add_catalog_options",
+    "add_ensemble_options",
+    "add_estimate_options",
+    "add_output_options",
+    "add_services_options",
+    "catalog_settings",
+    "command",
+    "cores",
+    "count",
+    "estimate_settings",
+    "jobs",
+    "level",
+    "one_blas_thread",
+    "progress",
+    "radius",
+    "say",
+    "services",
+    "warnings_said",
+]
+
+
+def add_services_options(parser):
+    parser.add_argument(
+        "--from",
+        dest="services",
+        default="ssdc,ned,vizier",
+        help="services to ask, the most trusted first (default: ssdc,ned,vizier)",
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=60, help="seconds for each service (default: 60)"
+    )
+
+
+def services(options):
+    return [name.strip().lower() for name in options.services.split(",")]
+
+
+def add_ensemble_options(parser):
+    parser.add_argument(
+        "--ensemble", metavar="DIR", help="folder of trained networks (default: the package's)"
+    )
+    parser.add_argument(
+        "--radius",
+        type=radius,
+        default=5.0,
+        help="largest separation of a match, like 5arcsec or 0.1arcmin (default: 5arcsec)",
+    )
+
+
+def add_estimate_options(parser):
+    add_ensemble_options(parser)
+    parser.add_argument(
+        "--level", type=level, default=0.95, help="probability of the intervals (default: 0.95)"
+    )
+    parser.add_argument(
+        "--bag", type=int, help="force the networks of a bag, -1 for all (default: by position)"
+    )
+    parser.add_argument(
+        "--jobs", type=jobs, default=cores(), help="processes (default: as many as cores)"
+    )
+
+
+def add_catalog_options(parser):
+    parser.add_argument("--ra", metavar="COL", help="column of the right ascension")
+    parser.add_argument("--dec", metavar="COL", help="column of the declination")
+    parser.add_argument(
+        "--frame",
+        choices=["icrs", "fk5", "fk4", "galactic"],
+        help="frame of these columns (default: what their names or the header say)",
+    )
+    parser.add_argument("--prefix", default="", help="put before the names of the new columns")
+    parser.add_argument(
+        "--overwrite-columns", action="store_true", help="replace columns of the same names"
+    )
+
+
+def add_output_options(parser):
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.add_argument("-q", "--quiet", action="store_true", help="errors alone on stderr")
+
+
+def level(text):
+    """A probability."""
+    level = float(text)
+    if not 0 < level < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no probability between 0 and 1")
+    return level
+
+
+def radius(text):
+    """An angle with or without unit, as arcsec."""
+    units = {"": 1, "arcsec": 1, '"': 1, "arcmin": 60, "'": 60, "deg": 3600}
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz\"'").strip()
+    unit = text.strip()[len(number) :].strip()
+    try:
+        radius = float(number) * units[unit]
+    except (ValueError, KeyError):
+        radius = 0
+    if not 0 < radius < 90 * 3600:
+        raise argparse.ArgumentTypeError(f"{text} is no radius; wanted one like 5arcsec")
+    return radius
+
+
+def jobs(text):
+    """A number of processes."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of processes")
+    return int(text)
+
+
+def cores():
+    """Number of cores this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def one_blas_thread():
+    """Keep numpy's matrix products on one core: for networks this small, threads only wait.
+
+    The cores have the reading processes instead. It counts as long as numpy is not imported.
+    """
+    import os
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def say(options):
+    """Writes lines to stderr, unless told to be quiet."""
+    return lambda text: None if options.quiet else print(f"blase: {text}", file=sys.stderr)
+
+
+@contextmanager
+def warnings_said(options):
+    """Warnings as lines on stderr."""
+    import os
+    import warnings
+
+    # Importing astropy takes over the showing of warnings, so it has to come first; one SED file
+    # alone is faster without, and its warnings are readable in astropy's way too.
+    alone = options.output is None and len(getattr(options, "seds", ())) == 1
+    if not alone or os.path.isdir(options.seds[0]) or options.seds[0].endswith(".zip"):
+        import astropy  # noqa: F401
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if options.quiet else "default")
+        warnings.showwarning = lambda message, *_: say(options)(f"warning: {message}")
+        yield
+
+
+def progress(options):
+    """Writes a progress bar to stderr where that is a terminal."""
+    if options.quiet or not sys.stderr.isatty():
+        return None
+
+    def show(done, total):
+        if total > 1:
+            share = 40 * done // total
+            end = "\n" if done == total else ""
+            bar = "#" * share + "." * (40 - share)
+            print(f"\r[{bar}] {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def command():
+    """The words that started the process, for the header of what it writes."""
+    import shlex
+
+    return shlex.join(["blase", *sys.argv[1:]])
+
+
+def estimate_settings(options):
+    names = ("ensemble", "radius", "level", "bag", "jobs")
+    return {name: getattr(options, name) for name in names}
+
+
+def catalog_settings(options):
+    names = ("ensemble", "radius", "ra", "dec", "frame", "prefix", "overwrite_columns", "overwrite")
+    settings = {name: getattr(options, name) for name in names}
+    return settings | {"command": command(), "say": say(options)}
+
+
+def count(text):
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"wanted a whole number from 0, got {text}")
+    return number

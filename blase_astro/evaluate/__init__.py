@@ -1,0 +1,51 @@
+"""How good estimates are: scores, figures, reports, labels in doubt."""
+
+from importlib import import_module
+
+# Public name: module. Loaded when first used: not all of them are cheap.
+_PUBLIC = {
+    "LEVELS": "scores",
+    "cdf_of_interval": "scores",
+    "class_groups": "scores",
+    "compare": "comparison",
+    "confusion": "scores",
+    "crps": "scores",
+    "evaluate": "scores",
+    "evaluate_groups": "scores",
+    "ks_distance": "scores",
+    "member_means": "comparison",
+    "n_bins_groups": "scores",
+    "normal_cdf": "scores",
+    "normal_interval": "scores",
+    "original_columns": "labels",
+    "out_of_bag": "labels",
+    "out_of_bag_tables": "comparison",
+    "plot_confusion": "figures",
+    "plot_estimates": "figures",
+    "plot_gain": "figures",
+    "plot_intervals": "figures",
+    "plot_moving": "figures",
+    "plot_pit": "figures",
+    "plot_reliability": "figures",
+    "q_value": "scores",
+    "randomised_pit": "scores",
+    "refine": "labels",
+    "score": "comparison",
+    "score_text": "comparison",
+    "sed_panels": "sheet",
+    "winkler_score": "scores",
+    "write_report": "report",
+    "write_sheet": "sheet",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+
+
+def __dir__():
+    return sorted({*globals(), *_PUBLIC})

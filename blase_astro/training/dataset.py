@@ -1,0 +1,226 @@
+"""From an archive of SEDs and labels to the training set."""
+
+import re
+
+import numpy as np
+
+from ..io import read_points
+from ..io.table import join_points
+from ..sed import bin_points, load_bins
+from ..sky import find_position, pairs, positions
+
+__all__ = ["parse_label", "read_training_set"]
+
+_NUMBER = r"[-+]?\d+(?:\.\d+)?"
+_NAMES = (
+    # SED_<log nu>_<ra>_<dec>_<name>_<z>, whose name may itself hold underscores
+    re.compile(
+        rf"SED_(?P<log_nu_peak>{_NUMBER})_(?P<ra>{_NUMBER})_(?P<dec>{_NUMBER})_(?P<name>.+)"
+        rf"_(?P<redshift>{_NUMBER})"
+    ),
+    # <log nu>_<log nuFnu>_<ra>_<dec>.txt
+    re.compile(
+        rf"(?P<log_nu_peak>{_NUMBER})_(?P<log_nufnu_peak>{_NUMBER})_(?P<ra>{_NUMBER})"
+        rf"_(?P<dec>{_NUMBER})(?:\.txt)?"
+    ),
+)
+# Columns of published catalogs that hold labels, the first that is there is taken.
+_NU_COLUMNS = ("log_nu_peak", "nu_peak", "nu_syn", "lognu_peak", "log_nu_syn")
+_NUFNU_COLUMNS = ("log_nufnu_peak", "nufnu_peak", "nuFnu_syn", "log_nuFnu_syn")
+
+
+def parse_label(name):
+    """Label, position, name and redshift written in the name of an SED file.
+
+    Parameters
+    ----------
+    name : str
+        ``SED_<log nu>_<ra>_<dec>_<name>_<z>`` or ``<log nu>_<log nuFnu>_<ra>_<dec>.txt``, with or
+        without a path.
+
+    Returns
+    -------
+    label : dict
+        ``log_nu_peak`` (Hz), ``log_nufnu_peak`` (erg / (s cm2)), ``ra``, ``dec`` (deg), ``name``,
+        ``redshift``; NaN or the file's name where absent. Empty if the name follows neither
+        scheme.
+
+    Examples
+    --------
+    >>> from blase_astro.training import parse_label
+    >>> parse_label('SEDs/SED_11.78_227.1623_-49.8840_PMNJ1508-49_1.551')['log_nu_peak']
+    11.78
+    """
+    name = name.rsplit("/", 1)[-1]
+    for scheme in _NAMES:
+        match = scheme.fullmatch(name)
+        if match:
+            found = match.groupdict()
+            label = {"name": found.pop("name", name)}
+            label |= {key: float(value) for key, value in found.items()}
+            if label.get("redshift") == 0:  # the format's word for unknown
+                label["redshift"] = np.nan
+            return {"log_nufnu_peak": np.nan, "redshift": np.nan} | label
+    return {}
+
+
+def read_training_set(
+    archive,
+    labels=None,
+    *,
+    bins="v2",
+    nu_column=None,
+    nufnu_column=None,
+    radius=5.0,
+    min_bins=4,
+    report=None,
+):
+    """Archive of SEDs with their labels as one Table.
+
+    Parameters
+    ----------
+    archive : path-like
+        Folder or zip of SED files.
+    labels : `~astropy.table.Table`, optional
+        Catalog with labels, matched on the sphere; by default they are taken from the file names.
+    bins : str
+        Name of the bin set, see `~blase_astro.sed.load_bins`.
+    nu_column, nufnu_column : str, optional
+        Columns of the catalog with the peak frequency and its flux: in a unit of frequency or
+        flux, or, without a unit, as log10 of Hz and of erg / (s cm2). By default the usual names
+        are tried.
+    radius : float
+        Largest separation of an SED from its catalog row in arcsec.
+    min_bins : int
+        Least number of filled bins.
+    report : callable, optional
+        Called with one line of text for every reason why SEDs were left out.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        One row a source: ``name``, ``file``, ``ra``, ``dec`` (deg), ``redshift``, ``log_nu_peak``,
+        ``log_nufnu_peak`` and ``binned`` (n_bins). The measurements stay at hand as
+        ``table.meta['points']``, a `~blase_astro.io.Points`, row ``sed`` of which is the source.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left to train on, or the catalog has no such column.
+
+    Examples
+    --------
+    >>> from blase_astro.training import read_training_set
+    >>> table = read_training_set('SEDs.zip')                             # doctest: +SKIP
+    """
+    from astropy.table import Table
+
+    points = join_points(list(read_points(archive)))
+    rows = [parse_label(name) for name in points.name]
+    n = len(rows)
+
+    def column(key, default):
+        return np.array([row.get(key, default) for row in rows], dtype=type(default))
+
+    ra, dec = (_first(column(key, np.nan), getattr(points, key)) for key in ("ra", "dec"))
+    if labels is None:
+        label = np.stack([column("log_nu_peak", np.nan), column("log_nufnu_peak", np.nan)], axis=1)
+    else:
+        label = _match_labels(labels, nu_column, nufnu_column, ra, dec, radius)
+    binned, _ = bin_points(points, load_bins(bins))
+    reasons = np.select(
+        [
+            np.array(points.error, dtype=str) != "",
+            ~np.isfinite(ra) | ~np.isfinite(dec),
+            ~np.isfinite(label[:, 0]),
+            np.isfinite(binned).sum(axis=1) < min_bins,
+        ],
+        ["could not be read", "no position", "no label", f"fewer than {min_bins} filled bins"],
+        "",
+    ).astype("U40")
+    good = np.flatnonzero(reasons == "")
+    repeated = good[_duplicates(ra[good], dec[good], radius)]
+    reasons[repeated] = "the same source as another SED"
+    for reason, count in zip(*np.unique(reasons[reasons != ""], return_counts=True), strict=True):
+        if report is not None:
+            report(f"{count} of {n} SEDs left out: {reason}")
+    keep = np.flatnonzero(reasons == "")
+    if not len(keep):
+        raise ValueError(f"{archive}: nothing to train on among {n} SEDs ({_most(reasons)})")
+    table = Table(
+        {
+            "name": [rows[i].get("name", points.name[i]) for i in keep],
+            "file": [points.name[i] for i in keep],
+            "ra": ra[keep],
+            "dec": dec[keep],
+            "redshift": _first(column("redshift", np.nan), points.redshift)[keep],
+            "log_nu_peak": label[keep, 0],
+            "log_nufnu_peak": label[keep, 1],
+            "binned": binned[keep],
+            "sed": keep,
+        },
+        meta={"points": points},
+    )
+    for name in ("ra", "dec"):
+        table[name].unit = "deg"
+    return table
+
+
+def _first(values, fallback):
+    """Values, and the fallback where they are NaN."""
+    return np.where(np.isfinite(values), values, fallback)
+
+
+def _most(reasons):
+    """The most frequent reason."""
+    if not len(reasons):
+        return "no SED was found"
+    names, counts = np.unique(reasons, return_counts=True)
+    return f"most often: {names[counts.argmax()]}"
+
+
+def _duplicates(ra, dec, radius):
+    """Indices of rows that repeat an earlier row's position."""
+    row, other, _ = pairs(ra, dec, ra, dec, radius)
+    return np.unique(other[other > row])
+
+
+def _match_labels(catalog, nu_column, nufnu_column, ra, dec, radius):
+    """Labels (n, 2) of positions from a catalog with a row within the radius."""
+    columns = find_position(catalog)
+    row, other, _ = pairs(ra, dec, *positions(catalog, columns), radius)
+    first = np.unique(row, return_index=True)[1]  # pairs come sorted by separation
+    row, other = row[first], other[first]
+    label = np.full((len(ra), 2), np.nan)
+    choices = ((nu_column, _NU_COLUMNS, "Hz"), (nufnu_column, _NUFNU_COLUMNS, "erg / (s cm2)"))
+    for i, (name, usual, unit) in enumerate(choices):
+        if name is None:
+            name = next((column for column in usual if column in catalog.colnames), None)
+            if name is None and i == 0:
+                raise ValueError(
+                    f"the catalog has no column of peak frequencies; wanted one of "
+                    f"{', '.join(usual)}, or its name; it has {', '.join(catalog.colnames)}"
+                )
+        if name is not None:
+            label[row, i] = _log_column(catalog, name, unit)[other]
+    return label
+
+
+def _log_column(catalog, name, unit):
+    """Column of a catalog as log10 in a unit; NaN where it is masked or not positive."""
+    from astropy.units import Quantity
+
+    if name not in catalog.colnames:
+        raise ValueError(f"the catalog has no column {name!r}; it has {catalog.colnames}")
+    column = catalog[name]
+    values = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
+    if column.unit is not None and str(column.unit) and "dex" not in str(column.unit):
+        values = Quantity(values, column.unit).to_value(unit)
+        return np.log10(values, out=np.full(len(values), np.nan), where=values > 0)
+    finite = values[np.isfinite(values) & (values != 0)]
+    if len(finite) and np.abs(finite).max() > 50:
+        raise ValueError(
+            f"column {name!r} has no unit, so wanted log10 of {unit}, got {finite.max():g}; "
+            f"give the column its unit"
+        )
+    return np.where(values == 0, np.nan, values)

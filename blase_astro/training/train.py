@@ -1,0 +1,316 @@
+"""Training: every member of every bag at once."""
+
+import hashlib
+import json
+import logging
+import platform
+import signal
+import threading
+import warnings
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from .._version import __version__
+from ..calibration import fit_calibration
+from ..ensemble import TARGETS, Ensemble
+from ..flags import flag_reference
+from ..io.table import select
+from ..sed import bin_points, load_bins
+from ..simulate.make import simulate_seds
+from .config import PRESETS
+from .network import StackedEnsemble, stable_seed
+from .pools import default_pool, seed_pool, split_bags
+
+__all__ = ["PoolData", "train_ensemble"]
+
+
+class _Orders(Sampler):
+    """Batches of rows (m, batch), every member in its own order, which only the epoch decides.
+
+    Lightning tells the epoch, also that at which a resumed run goes on.
+    """
+
+    def __init__(self, rows, size, seed):
+        self.rows, self.seed, self.epoch = rows, seed, 0
+        shortest = min(len(own) for own in rows)
+        self.size, self.n_steps = min(size, shortest), max(1, shortest // size)
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def __len__(self):
+        return self.n_steps
+
+    def __iter__(self):
+        orders = []
+        for member, own in enumerate(self.rows):
+            rng = np.random.default_rng(stable_seed(self.seed, self.epoch, 1 + member))
+            order = rng.permutation(own)[: self.n_steps * self.size]
+            orders.append(order.reshape(self.n_steps, self.size))
+        yield from torch.as_tensor(np.stack(orders, axis=1))
+
+
+class _Rows(Dataset):
+    """Gives the rows it is asked for: the module holds the samples, on its own device."""
+
+    def __getitem__(self, rows):
+        return rows
+
+
+class PoolData(pl.LightningDataModule):
+    """Feeds every member its own samples in its own order.
+
+    Parameters
+    ----------
+    pool : `~blase_astro.training.Pool`
+        Samples.
+    config : TrainConfig
+        Batch size and seed.
+    """
+
+    def __init__(self, pool, config):
+        super().__init__()
+        self.pool, self.config = pool, config
+
+    def train_dataloader(self):
+        orders = _Orders(self.pool.train, self.config.batch_size, self.config.seed)
+        return DataLoader(_Rows(), sampler=orders, batch_size=None)
+
+    def val_dataloader(self):
+        size = 256
+        n_steps = -(-max(len(rows) for rows in self.pool.valid) // size)
+        padded = np.full((len(self.pool.valid), n_steps * size), -1)
+        for member, rows in enumerate(self.pool.valid):
+            padded[member, : len(rows)] = rows
+        steps = torch.as_tensor(padded).reshape(len(padded), n_steps, size).transpose(0, 1)
+        return DataLoader(_Rows(), sampler=list(steps), batch_size=None)
+
+
+def train_ensemble(table, config=None, *, output=None, resume=False, progress=True, **trainer):
+    """Train the ensembles of all targets that the training set has labels for.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        What `~blase_astro.training.read_training_set` returns.
+    config : TrainConfig, optional
+        The recipe; by default ``PRESETS['default']``.
+    output : path-like, optional
+        Folder for the ensembles ``<target>.npz``, logs and checkpoints.
+    resume : bool
+        Go on from the checkpoints in the folder.
+    progress : bool
+        Show a progress bar.
+    **trainer
+        Passed to `pytorch_lightning.Trainer`: ``accelerator``, ``devices``, ``strategy``,
+        ``precision``.
+
+    Returns
+    -------
+    ensembles : dict of str to `~blase_astro.ensemble.Ensemble`
+        The calibrated ensemble of each target.
+
+    Raises
+    ------
+    ValueError
+        If there are too few sources for the bags.
+
+    Examples
+    --------
+    >>> from blase_astro.training import train_ensemble
+    >>> ensembles = train_ensemble(table, output='my_ensemble')           # doctest: +SKIP
+    """
+    config = config or PRESETS["default"]
+    binned, label = np.asarray(table["binned"]), _labels(table)
+    bag = split_bags(
+        np.asarray(table["ra"]), np.asarray(table["dec"]), config.n_bags, seed=config.seed
+    )
+    if output is not None:
+        _keep_config(Path(output) / "logs", config, resume)
+    ensembles = {}
+    simulated = _simulated(table, bag, config) if config.simulated else None
+    for i, target in enumerate(TARGETS):
+        known = np.isfinite(label[:, i]) & np.isfinite(label[:, 0])
+        if not known.any():
+            continue
+        if np.bincount(bag[known], minlength=config.n_bags).min() < 2:
+            raise ValueError(
+                f"{target}: wanted two sources with a label in each of {config.n_bags} bags, "
+                f"got {known.sum()} in all"
+            )
+        pool = _pool(binned[known], label[known], bag[known], simulated, config)
+        module = _fit(pool, target, config, output, resume, progress, trainer)
+        ensembles[target] = _export(module, table[known], bag[known], target, config)
+        if output is not None:
+            ensembles[target].save(Path(output) / f"{target}.npz")
+    return ensembles
+
+
+def _keep_config(folder, config, resume):
+    """Write the recipe beside the logs; a resumed run must have the same."""
+    path = folder / "config.json"
+    text = json.dumps(asdict(config), indent=1)
+    if resume and path.is_file() and path.read_text() != text:
+        old, new = json.loads(path.read_text()), json.loads(text)
+        changed = [f"{k}: was {old.get(k)}, now {v}" for k, v in new.items() if old.get(k) != v]
+        raise ValueError(f"{path}: cannot resume with another recipe ({'; '.join(changed)})")
+    if not resume:
+        for checkpoint in folder.glob("*/last.ckpt"):  # of an earlier run
+            checkpoint.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _labels(table):
+    columns = [np.ma.filled(np.ma.asarray(table[f"log_{t}"], float), np.nan) for t in TARGETS]
+    return np.stack(columns, axis=1)
+
+
+def _pool(binned, label, bag, simulated, config):
+    if config.recipe == "seed":
+        return seed_pool(binned, label, bag, config.n_members, seed=config.seed)
+    return default_pool(
+        binned,
+        label,
+        bag,
+        config.n_members,
+        simulated=simulated,
+        rich_weight=config.rich_weight,
+        seed=config.seed,
+    )
+
+
+def _simulated(table, bag, config):
+    """Simulated SEDs on the sampling of the real ones: binned, labels, bags, weights."""
+    sampling = None
+    if "points" in table.meta:
+        sampling = select(table.meta["points"], np.asarray(table["sed"]))
+    points, truth = simulate_seds(config.simulated, seed=config.seed, sampling=sampling)
+    binned, _ = bin_points(points, load_bins(config.bins))
+    keep = np.isfinite(binned).sum(axis=1) >= 4
+    pattern = np.asarray(truth["pattern"])
+    sim_bag = np.where(pattern >= 0, bag[pattern], -1)
+    weight = np.full(keep.sum(), config.simulated_weight)
+    return binned[keep], _labels(truth)[keep], sim_bag[keep], weight
+
+
+def _fit(pool, target, config, output, resume, progress, options):
+    """Train one target's members and return their module."""
+    module, data = StackedEnsemble(pool, target, config), PoolData(pool, config)
+    folder = None if output is None else Path(output) / "logs" / target
+    callbacks, logger, checkpoint = [], False, None
+    if folder is not None:
+        saver = ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True)
+        callbacks.append(saver)
+        logger = [
+            CSVLogger(folder, name="", version="csv"),
+            TensorBoardLogger(folder, name="", version="tensorboard"),
+        ]
+        checkpoint = folder / "last.ckpt" if resume and (folder / "last.ckpt").is_file() else None
+    with warnings.catch_warnings(), _errors_alone("pytorch_lightning"):
+        # One item of the loader is a whole step; workers to fetch it would only cost time.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+        # Lightning 2.6 with torch 2.13; nothing a user could do about it.
+        warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")
+        fit = pl.Trainer(
+            max_epochs=config.epochs,
+            logger=logger,
+            callbacks=callbacks,
+            enable_checkpointing=folder is not None,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            deterministic=True,
+            **({"accelerator": "cpu"} | options),
+        )
+        _fit_or_interrupt(fit, module, data, checkpoint)
+    return module
+
+
+def _fit_or_interrupt(trainer, module, data, checkpoint):
+    """Fit; an interrupt is an interrupt, where Lightning would ignore further ones and exit."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _errors_alone(name):
+    """Keep a library's remarks about devices and its own products from the terminal."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _export(module, table, bag, target, config):
+    """The calibrated ensemble of a trained module."""
+    weights, biases = module.fold()
+    shape = (config.n_bags, config.n_members)
+    label = _labels(table)[:, TARGETS.index(target)]
+    binned = np.asarray(table["binned"])
+    n_bins = np.isfinite(binned).sum(axis=1).astype(np.int32)
+    ensemble = Ensemble(
+        target=target,
+        bin_edges=np.array(load_bins(config.bins)),
+        subtract_level=config.subtract_level,
+        weights=weights,
+        biases=biases,
+        label_mean=module.label_mean.cpu().double().numpy().reshape(shape),
+        label_std=module.label_std.cpu().double().numpy().reshape(shape),
+        source_columns={},
+        meta=_provenance(table, config),
+    )
+    mean, std, spread = ensemble.predict_with_spread(binned, bag)
+    columns = {
+        "name": np.asarray(table["name"], dtype=str),
+        "ra": np.asarray(table["ra"], dtype=float),
+        "dec": np.asarray(table["dec"], dtype=float),
+        "bag": bag.astype(np.int16),
+        "label": label,
+        "n_bins": n_bins,
+        "oob_mean": mean,
+        "oob_std": std,
+    }
+    return replace(
+        ensemble,
+        source_columns=columns,
+        calibration=fit_calibration(label, mean, std, n_bins),
+        meta=ensemble.meta | {"reference": flag_reference(binned, spread)},
+    )
+
+
+def _provenance(table, config):
+    digest = hashlib.sha256(np.ascontiguousarray(table["binned"]).tobytes())
+    digest.update(np.ascontiguousarray(_labels(table)).tobytes())
+    return {
+        "version": __version__,
+        "config": asdict(config),
+        "sources": len(table),
+        "training_set": digest.hexdigest(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "pytorch_lightning": pl.__version__,
+    }
