@@ -12,7 +12,7 @@ from .io.archive import list_seds, read_points
 from .io.table import Points
 from .sed import bin_points, points_from_seds
 
-__all__ = ["Chunk", "file_keys", "read_chunks"]
+__all__ = ["Chunk", "read_chunks"]
 
 # SEDs whose rows are held at once, and how many a worker needs to be worth its start.
 _CHUNK = 256
@@ -168,20 +168,3 @@ def _read_piece(path, names, edges):
         warnings.simplefilter("always")
         chunks = [_chunk(points, edges) for points in read_points(path, names, chunk=_CHUNK)]
     return chunks, [(str(warning.message), warning.category) for warning in caught]
-
-
-def file_keys(name):
-    """What a catalog may call an SED: its path in the archive, its file name, without .txt.
-
-    Parameters
-    ----------
-    name : str
-        Name of an SED as from `~blase_astro.io.list_seds`.
-
-    Returns
-    -------
-    keys : list of str
-        The names, without repetition.
-    """
-    base = name.rsplit("/", 1)[-1]
-    return list(dict.fromkeys([name, base, base.removesuffix(".txt")]))

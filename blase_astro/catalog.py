@@ -2,45 +2,13 @@
 
 import numpy as np
 
-from .bulk import file_keys
 from .columns import EMPTY, ESTIMATE_COLUMNS, MATCH_COLUMNS, column_table
 from .estimates import _command, _estimates, _quiet, _settings
 from .flags import Flag
+from .joins import join_names, join_sky
 from .sky import find_position, pairs, positions
 
 __all__ = ["annotate", "annotate_file", "match", "match_file"]
-
-
-def _join_by_name(wanted, names):
-    """SED of each row (-1: none) by file name, and which rows had several to choose from."""
-    whole = {name: [i] for i, name in enumerate(names)}
-    found = {}
-    for i, name in enumerate(names):
-        for key in file_keys(name):
-            found.setdefault(key, []).append(i)
-    sed = np.full(len(wanted), -1)
-    ambiguous = np.zeros(len(wanted), bool)
-    for row, name in enumerate(wanted):
-        candidates = whole.get(name) or found.get(name) or found.get(name.removesuffix(".txt"))
-        if candidates:
-            sed[row] = candidates[0]
-            ambiguous[row] = len(candidates) > 1
-    return sed, ambiguous
-
-
-def _join_by_position(ra, dec, sed_ra, sed_dec, radius):
-    """SED of each row (-1: none), one to one, nearest first; and which rows were ambiguous."""
-    rows, seds, _ = pairs(ra, dec, sed_ra, sed_dec, radius)
-    sed = np.full(len(ra), -1)
-    taken = np.zeros(len(sed_ra), bool)
-    for row, i in zip(rows, seds, strict=True):  # sorted by separation
-        if sed[row] == -1 and not taken[i]:
-            sed[row] = i
-            taken[i] = True
-    several = np.bincount(rows, minlength=len(ra)) > 1
-    shared = np.bincount(seds, minlength=len(sed_ra)) > 1
-    several[rows[shared[seds]]] = True
-    return sed, several
 
 
 def _text(column):
@@ -82,11 +50,10 @@ def _annotation(catalog, seds, settings, *, ra, dec, frame, sed_column, say, **r
     if found is None:
         raise ValueError("no SED to estimate from")
     if sed_column is not None:
-        sed, ambiguous = _join_by_name(wanted, found["name"].tolist())
+        sed, ambiguous = join_names(wanted, found["name"].tolist())
     else:
-        sed, ambiguous = _join_by_position(
-            row_ra, row_dec, found["ra"], found["dec"], settings.radius
-        )
+        seds = found["ra"], found["dec"]
+        sed, ambiguous = join_sky((row_ra, row_dec), seds, settings.radius)
     _say_join(sed, ambiguous, found, say)
     return _spread_to_rows(found, sed, ambiguous, row_ra, row_dec, settings)
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ._version import __version__
-from .bulk import file_keys, read_chunks
+from .bulk import read_chunks
 from .columns import SED_COLUMNS, column_table
 from .ensemble import TARGETS, Ensemble
 from .flags import FEW_BINS, MIN_BINS, Flag, doubts
+from .joins import file_keys
 from .targets import CLASS_EDGES, SED_CLASSES
 
 __all__ = ["estimate", "estimate_arrays", "load_ensembles"]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ._version import __version__
+from .angles import arcsec
 from .io.answers import first_table, numbers, texts
 from .io.merge import merge_seds
 from .io.ned import ned_sed
@@ -53,9 +54,9 @@ def fetch_sed(target, services=SERVICES, *, radius=5.0, timeout=60.0, max_age=7.
     services : sequence of str
         Which of ``'ssdc'``, ``'ned'``, ``'vizier'`` to ask, the most trusted first: a later one
         adds what the earlier ones lack (see `blase_astro.io.merge_seds`).
-    radius : float
-        How far from the position a measurement may be, in arcsec. The SSDC uses the position
-        errors of its own catalogs instead.
+    radius : float, `~astropy.units.Quantity` or str
+        How far from the position a measurement may be, see `~blase_astro.angles.arcsec`. The SSDC
+        uses the position errors of its own catalogs instead.
     timeout : float
         Time after which a service is given up, in seconds.
     max_age : float
@@ -82,6 +83,7 @@ def fetch_sed(target, services=SERVICES, *, radius=5.0, timeout=60.0, max_age=7.
     >>> from blase_astro.fetch import fetch_sed
     >>> sed = fetch_sed('PKS 2155-304')  # doctest: +REMOTE_DATA +IGNORE_OUTPUT
     """
+    radius = arcsec(radius)
     services = [services] if isinstance(services, str) else list(services)
     unknown = [name for name in services if name not in _LABELS]
     if unknown or not services:

@@ -1,15 +1,21 @@
 """Positions: where a catalog keeps them, and which of two sets belong together on the sphere."""
 
-import re
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+
+from .angles import arcsec, degrees
 
 __all__ = [
     "FRAMES",
     "POSITION_COLUMNS",
     "PositionColumns",
+    "SkyIndex",
     "find_position",
+    "icrs",
+    "known_positions",
+    "match_sky",
     "pairs",
     "positions",
     "unit_vectors",
@@ -36,12 +42,6 @@ POSITION_COLUMNS = (
     ("right_ascension", "declination", None),
     ("GLON", "GLAT", "galactic"),
     ("l", "b", "galactic"),
-)
-
-_SEXAGESIMAL = re.compile(
-    r"""\s*(?P<sign>[-+\N{MINUS SIGN}]?)\s*(?P<whole>\d+)\s*(?P<mark>[:hd°\s])\s*
-    (?P<minutes>\d+(?:\.\d*)?)\s*[:m'′\s]?\s*(?P<seconds>\d+(?:\.\d*)?)?\s*(?:s|"|″|'')?\s*""",
-    re.VERBOSE,
 )
 
 
@@ -78,7 +78,7 @@ def find_position(table, ra=None, dec=None, frame=None):
     Returns
     -------
     columns : PositionColumns
-        The columns and their frame.
+        Columns and frame.
 
     Raises
     ------
@@ -102,8 +102,9 @@ def find_position(table, ra=None, dec=None, frame=None):
         for name in (ra, dec):
             if name not in names:
                 raise ValueError(f"the catalog has no column {name!r}; it has {', '.join(names)}")
-        known = {pair[:2]: pair[2] for pair in POSITION_COLUMNS}
-        return PositionColumns(ra, dec, frame or known.get((ra, dec)) or _declared_frame(table))
+        known = {(lon.lower(), lat.lower()): usual for lon, lat, usual in POSITION_COLUMNS}
+        usual = known.get((ra.lower(), dec.lower()))
+        return PositionColumns(ra, dec, frame or usual or _declared_frame(table))
     for name in names:
         if hasattr(table[name], "icrs"):
             return PositionColumns(name, "", "icrs")
@@ -143,12 +144,13 @@ def positions(table, columns):
     Returns
     -------
     ra, dec : ndarray of float64, shape (n,)
-        ICRS position in degrees; NaN, both, where one is missing, masked or not finite.
+        ICRS position in degrees; NaN, both, where one is missing, masked, not finite, or no
+        position (`known_positions`).
 
     Raises
     ------
     ValueError
-        If the unit is no angle, text is no angle, or a latitude lies beyond the poles.
+        If the unit is no angle, text is no angle, or no row holds a position on the sphere.
 
     Examples
     --------
@@ -160,85 +162,108 @@ def positions(table, columns):
     [77.358    nan] [5.693   nan]
     """
     if not columns.lat:
-        coordinates = table[columns.lon].icrs
-        ra, dec = coordinates.ra.deg, coordinates.dec.deg
-        return np.ma.filled(ra, np.nan) % 360, np.ma.filled(dec, np.nan)
+        return icrs(table[columns.lon])
     hours = columns.frame != "galactic"
-    lon = _degrees(table[columns.lon], columns.lon, hours=hours)
-    lat = _degrees(table[columns.lat], columns.lat, hours=False)
-    good = np.isfinite(lon) & np.isfinite(lat)
-    beyond = np.flatnonzero(good & (np.abs(lat) > 90))
-    if len(beyond):
+    lon = degrees(table[columns.lon], columns.lon, hours=hours)
+    lat = degrees(table[columns.lat], columns.lat, hours=False)
+    good = known_positions(lon, lat)
+    given = np.isfinite(lon) & np.isfinite(lat)
+    if given.any() and not good.any():
+        row = np.flatnonzero(given)[0]
         raise ValueError(
-            f"column {columns.lat!r} must lie between -90 and 90 degrees; "
-            f"got {lat[beyond[0]]} in row {beyond[0]} ({len(beyond)} such rows)"
+            f"column {columns.lat!r} must lie between -90 and 90 degrees and {columns.lon!r} "
+            f"between -360 and 720; got {lat[row]:g} and {lon[row]:g} in row {row}, no row does"
         )
     ra = np.where(good, lon % 360, np.nan)
     dec = np.where(good, lat, np.nan)
     if columns.frame != "icrs" and good.any():
         from astropy.coordinates import SkyCoord
 
-        icrs = SkyCoord(ra[good], dec[good], unit="deg", frame=columns.frame).icrs
-        ra[good], dec[good] = icrs.ra.deg, icrs.dec.deg
+        ra[good], dec[good] = icrs(SkyCoord(ra[good], dec[good], unit="deg", frame=columns.frame))
     return ra, dec
 
 
-def _degrees(column, name, *, hours):
-    """Column of angles as degrees, NaN where missing; text may mean hours."""
-    mask = np.asarray(getattr(column, "mask", False))
-    column = getattr(column, "unmasked", column)  # a Masked Quantity
-    values = np.ma.getdata(getattr(column, "value", column))
-    if values.dtype.kind in "SUO":
-        degrees = _parse_angles(values, mask, name, hours=hours)
-    else:
-        degrees = np.array(values, dtype=float) * _scale(column.unit, name, hours=hours)
-    degrees[np.broadcast_to(mask, degrees.shape) | ~np.isfinite(degrees)] = np.nan
-    return degrees
+def known_positions(ra, dec):
+    """Which positions are positions: a file may say anything.
+
+    Parameters
+    ----------
+    ra, dec : ndarray of float, shape (n,)
+        Positions in degrees.
+
+    Returns
+    -------
+    known : ndarray of bool, shape (n,)
+        False where one is not finite, beyond the poles, or not within -360 to 720 degrees.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.sky import known_positions
+    >>> known_positions(np.array([10.0, 10.0, 1e300]), np.array([90.0, 91.0, 0.0]))
+    array([ True, False, False])
+    """
+    ra, dec = np.asarray(ra, float), np.asarray(dec, float)
+    return (np.abs(dec) <= 90) & (ra >= -360) & (ra <= 720)  # NaN is neither
 
 
-def _scale(unit, name, *, hours):
-    """Degrees in a unit of the column; hours of time count as hours of angle."""
-    if unit is None or str(unit).strip() == "":
-        return 1.0
-    from astropy import units as u
+def icrs(position, *, strict=True):
+    """ICRS positions in degrees of whatever a user calls a position.
 
-    if hours and unit in (u.hour, u.hourangle):
-        return 15.0
-    try:
-        return u.Unit(unit).to(u.deg)
-    except (u.UnitConversionError, TypeError):
-        raise ValueError(f"column {name!r} must be an angle; its unit is {unit}") from None
+    Parameters
+    ----------
+    position : `~astropy.coordinates.SkyCoord` or pair
+        Sky coordinates in any frame; or right ascension and declination, each a number or many, in
+        degrees or with a unit, or text as in a catalog (`positions`).
+    strict : bool
+        Whether to refuse what is no position (declination 91); it is unknown otherwise, as in a
+        file, which may say anything.
 
+    Returns
+    -------
+    ra, dec : ndarray of float64, shape (n,)
+        NaN, both, where unknown.
 
-def _parse_angles(values, mask, name, *, hours):
-    """Angles written as text, in degrees."""
-    degrees = np.full(len(values), np.nan)
-    mask = np.broadcast_to(mask, degrees.shape)
-    for i, value in enumerate(values):
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        text = text.strip()
-        if mask[i] or text.lower() in ("", "nan", "--", "null", "none", "n/a"):
-            continue
-        degrees[i] = _parse_angle(text, name, i, hours=hours)
-    return degrees
+    Raises
+    ------
+    ValueError
+        If it is no such thing, or lies beyond the poles.
 
-
-def _parse_angle(text, name, row, *, hours):
-    """One angle written as text, in degrees."""
-    try:
-        return float(text)
-    except ValueError:
-        match = _SEXAGESIMAL.fullmatch(text)
-    parts = match and [float(match[key] or 0) for key in ("whole", "minutes", "seconds")]
-    if not match or parts[1] >= 60 or parts[2] > 60:
+    Examples
+    --------
+    >>> from blase_astro.sky import icrs
+    >>> ra, dec = icrs(('05:09:26.0', '+05:41:35'))
+    >>> print(ra.round(3), dec.round(3))
+    [77.358] [5.693]
+    """
+    ra, dec = _as_degrees(position)
+    known = known_positions(ra, dec)
+    wrong = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec) & ~known)
+    if strict and len(wrong):
         raise ValueError(
-            f"column {name!r}, row {row}: {text!r} is no angle; "
-            "wanted degrees or sexagesimal like 05:09:26.0 or +05 41 35"
+            "a position must have a declination between -90 and 90 degrees and a right ascension "
+            f"between -360 and 720; got {ra[wrong[0]]:g}, {dec[wrong[0]]:g}"
         )
-    angle = parts[0] + parts[1] / 60 + parts[2] / 3600
-    if match["mark"] == "h" or (hours and match["mark"] not in "d°"):
-        angle *= 15
-    return -angle if match["sign"] in ("-", "\N{MINUS SIGN}") else angle
+    return np.where(known, ra % 360, np.nan), np.where(known, dec, np.nan)
+
+
+def _as_degrees(position):
+    """Right ascension and declination of a position, as they are given, in degrees."""
+    if hasattr(position, "icrs"):
+        coordinates = position.icrs
+        both = coordinates.ra.deg, coordinates.dec.deg
+        return tuple(np.ma.filled(np.atleast_1d(np.ma.asarray(a)), np.nan) for a in both)
+    try:
+        ra, dec = position
+    except (TypeError, ValueError):
+        raise ValueError(
+            "a position must be a SkyCoord, or a pair of right ascension and declination; got "
+            f"{position!r:.80}"
+        ) from None
+    ra, dec = degrees(ra, "ra", hours=True), degrees(dec, "dec", hours=False)
+    if len(ra) != len(dec):
+        raise ValueError(f"ra and dec must be equally many; got {len(ra)} and {len(dec)}")
+    return ra, dec
 
 
 def unit_vectors(ra, dec):
@@ -273,8 +298,8 @@ def pairs(ra, dec, other_ra, other_dec, radius):
         Positions in degrees; rows with NaN have no pair.
     other_ra, other_dec : ndarray of float, shape (m,)
         The other positions in degrees.
-    radius : float
-        Largest separation in arcsec.
+    radius : float, `~astropy.units.Quantity` or str
+        Largest separation, see `~blase_astro.angles.arcsec`.
 
     Returns
     -------
@@ -294,14 +319,124 @@ def pairs(ra, dec, other_ra, other_dec, radius):
     """
     from scipy.spatial import cKDTree
 
-    rows = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
-    others = np.flatnonzero(np.isfinite(other_ra) & np.isfinite(other_dec))
+    rows = np.flatnonzero(known_positions(ra, dec))
+    others = np.flatnonzero(known_positions(other_ra, other_dec))
+    chord = _chord(radius)
     if not (len(rows) and len(others)):
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
     tree = cKDTree(unit_vectors(ra[rows], dec[rows]))
     other_tree = cKDTree(unit_vectors(other_ra[others], other_dec[others]))
-    chord = 2 * np.sin(np.radians(radius / 3600) / 2)
     found = tree.sparse_distance_matrix(other_tree, chord, output_type="ndarray")
     found = found[np.lexsort((found["j"], found["i"], found["v"]))]
-    sep = np.degrees(2 * np.arcsin(np.minimum(found["v"] / 2, 1))) * 3600
-    return rows[found["i"]], others[found["j"]], sep
+    return rows[found["i"]], others[found["j"]], _separation(found["v"])
+
+
+def _chord(radius):
+    """Distance of two points on the unit sphere that lie a radius apart."""
+    return 2 * np.sin(np.radians(arcsec(radius) / 3600) / 2)
+
+
+def _separation(chord):
+    """Separation in arcsec of two points on the unit sphere."""
+    return np.degrees(2 * np.arcsin(np.minimum(chord / 2, 1))) * 3600
+
+
+class SkyIndex:
+    """Positions that are asked again and again: which of them is nearest?
+
+    Parameters
+    ----------
+    ra, dec : ndarray of float, shape (m,)
+        Positions in degrees (ICRS); rows that are no position are never found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.sky import SkyIndex
+    >>> index = SkyIndex(np.array([10.0, 20.0]), np.zeros(2))
+    >>> nearest, sep, n_near = index.nearest(np.array([20.001, 50.0]), np.zeros(2), 5.0)
+    >>> print(nearest, sep.round(2), n_near)
+    [ 1 -1] [3.6 nan] [1 0]
+    """
+
+    # Distances to compute one by one: scipy's tree takes longer to import than these.
+    _FEW = 2**18
+
+    def __init__(self, ra, dec):
+        ra, dec = np.asarray(ra, float), np.asarray(dec, float)
+        self._rows = np.flatnonzero(known_positions(ra, dec))
+        self._vectors = unit_vectors(ra[self._rows], dec[self._rows])
+
+    @cached_property
+    def _tree(self):
+        from scipy.spatial import KDTree
+
+        return KDTree(self._vectors)
+
+    def nearest(self, ra, dec, radius):
+        """The nearest of the positions to others.
+
+        Parameters
+        ----------
+        ra, dec : ndarray of float, shape (n,)
+            The others, in degrees (ICRS).
+        radius : float, `~astropy.units.Quantity` or str
+            Largest separation, see `~blase_astro.angles.arcsec`.
+
+        Returns
+        -------
+        index, separation, n_near : ndarray, shape (n,)
+            As of `match_sky`.
+        """
+        chord = _chord(radius)
+        ra, dec = np.asarray(ra, float), np.asarray(dec, float)
+        known = np.flatnonzero(known_positions(ra, dec))
+        index, n_near = np.full(len(ra), -1), np.zeros(len(ra), np.int32)
+        separation = np.full(len(ra), np.nan)
+        if len(known) and len(self._rows):
+            found, distance, count = self._ask(unit_vectors(ra[known], dec[known]), chord)
+            hit = distance <= chord
+            index[known[hit]] = self._rows[found[hit]]
+            separation[known[hit]] = _separation(distance[hit])
+            n_near[known] = count
+        return index, separation, n_near
+
+    def _ask(self, points, chord):
+        """Nearest row of each point, its distance, and the number of rows within a distance."""
+        if len(points) <= 64 and len(points) * len(self._vectors) <= self._FEW:
+            distance = np.linalg.norm(points[:, None] - self._vectors, axis=2)
+            nearest = distance.argmin(axis=1)
+            count = (distance <= chord).sum(axis=1)
+            return nearest, distance[np.arange(len(points)), nearest], count
+        distance, nearest = self._tree.query(points, distance_upper_bound=chord * (1 + 1e-9))
+        count = np.zeros(len(points), int)
+        hit = np.flatnonzero(np.isfinite(distance))
+        count[hit] = self._tree.query_ball_point(points[hit], chord, return_length=True)
+        return np.where(np.isfinite(distance), nearest, 0), distance, count
+
+
+def match_sky(position, other, radius):
+    """The nearest of other positions to each position, on the sphere.
+
+    Parameters
+    ----------
+    position, other : `~astropy.coordinates.SkyCoord` or pair
+        n and m positions, as for `icrs`; what is no position (declination 91) is never matched.
+    radius : float, `~astropy.units.Quantity` or str
+        Largest separation, see `~blase_astro.angles.arcsec`.
+
+    Returns
+    -------
+    index : ndarray of int64, shape (n,)
+        Into ``other``, -1 where none lies within the radius.
+    separation, n_near : ndarray of float64 and int32, shape (n,)
+        Separation from it in arcsec, NaN where there is none; how many lie within the radius.
+
+    Examples
+    --------
+    >>> from blase_astro.sky import match_sky
+    >>> index, sep, n_near = match_sky(([10.0, 20.0], [0.0, 0.0]), ([20.001], [0.0]), '5arcsec')
+    >>> print(index, sep.round(2), n_near)
+    [-1  0] [nan 3.6] [0 1]
+    """
+    return SkyIndex(*icrs(other, strict=False)).nearest(*icrs(position, strict=False), radius)

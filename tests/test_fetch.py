@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.config import set_temp_cache
 from astropy.coordinates import SkyCoord
 from astropy.coordinates.name_resolve import sesame_url
@@ -141,9 +142,10 @@ def test_sed_by_name(server):
     assert paths(server) == ["/sesame", "/ned/objsearch", "/ned/datasearch", "/vizier", "/ssdc"]
 
 
-def test_what_is_asked(server):
+@pytest.mark.parametrize("radius", [7, 7 * u.arcsec, "7arcsec"])
+def test_what_is_asked(server, radius):
     """Position, radius and NED's own name of its best object go to the services."""
-    fetch_sed(POSITION, radius=7)
+    fetch_sed(POSITION, radius=radius)
     asked = {path: query for _, path, query in server.asked}
     assert asked["/ned/datasearch"]["objname"] == ["BLZ J2158-3013"]
     assert asked["/ned/datasearch"]["search_type"] == ["Photometry"]

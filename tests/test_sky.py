@@ -3,12 +3,21 @@
 import numpy as np
 import pytest
 from astropy import units as u
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import Angle, SkyCoord
 from astropy.table import MaskedColumn, QTable, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blase_astro.sky import PositionColumns, find_position, pairs, positions
+from blase_astro.angles import arcsec
+from blase_astro.sky import (
+    PositionColumns,
+    SkyIndex,
+    find_position,
+    icrs,
+    match_sky,
+    pairs,
+    positions,
+)
 
 ORDER = [
     ("RA_Counterpart", "DEC_Counterpart", "icrs"),
@@ -92,6 +101,31 @@ def test_units_and_texts_are_understood(kind, ra, dec):
     np.testing.assert_allclose(found, (77.358333333, 5.693166667), atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    "names", [("GLON", "GLAT"), ("glon", "glat"), ("Glon", "gLAT"), ("L", "B")]
+)
+def test_named_galactic_columns_are_galactic(names):
+    """Whether they are found or named, and whatever the case."""
+    table = Table({names[0]: [195.405], names[1]: [-19.636]})
+    assert find_position(table, *names) == find_position(table) == (*names, "galactic")
+
+
+def test_galactic_text_is_no_hours():
+    """A galactic longitude as sexagesimal text is in degrees."""
+    table = Table({"GLON": ["195:24:18"], "GLAT": ["-19:38:10"]})
+    expected = SkyCoord(195.405, -19 - 38 / 60 - 10 / 3600, unit="deg", frame="galactic").icrs
+    ra, dec = positions(table, find_position(table))
+    np.testing.assert_allclose((ra[0], dec[0]), (expected.ra.deg, expected.dec.deg), atol=1e-9)
+
+
+def test_a_row_beyond_the_poles_spoils_no_other():
+    """-999 and the like mean unknown, as long as the column is one of positions."""
+    table = Table({"RA": [10.0, 1e300, -999.0, 20.0], "DEC": [1.0, 2.0, 3.0, 91.0]})
+    ra, dec = positions(table, find_position(table))
+    np.testing.assert_array_equal(ra, [10, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(dec, [1, np.nan, np.nan, np.nan])
+
+
 def test_negative_zero_degrees():
     """The sign of -0 degrees is not lost."""
     table = Table({"RA": ["00:00:00"], "DEC": ["-00:30:00"]})
@@ -108,7 +142,13 @@ def test_missing_positions_are_nan():
 @pytest.mark.parametrize(
     ("ra", "dec", "message"),
     [
-        ([1.0], [91.0], "column 'DEC' must lie between -90 and 90 degrees; got 91.0 in row 0"),
+        (
+            [1.0],
+            [91.0],
+            "column 'DEC' must lie between -90 and 90 degrees .* got 91 and 1 in row 0",
+        ),
+        ([[1.0, 2.0]], [1.0], "column 'RA' must hold one angle a row"),
+        ([True], [1.0], "column 'RA' must hold angles; its type is bool"),
         ([1.0] * u.m, [1.0], "column 'RA' must be an angle; its unit is m"),
         (["12:61:00"], [1.0], "column 'RA', row 0: '12:61:00' is no angle; wanted degrees or"),
         (["here"], [1.0], "column 'RA', row 0: 'here' is no angle"),
@@ -148,3 +188,129 @@ def test_pairs_are_sorted_and_skip_nan():
     assert other.tolist() == [1, 0]
     np.testing.assert_allclose(sep, [1.8, 3.6], rtol=1e-6)
     assert len(pairs(np.full(2, np.nan), ra[:2], ra, ra, 5)[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("radius", "expected"),
+    [
+        (5, 5),
+        (np.float32(2.5), 2.5),
+        (0.5 * u.arcmin, 30),
+        (Angle(0.01, "deg"), 36),
+        ("5", 5),
+        ("5arcsec", 5),
+        (" 0.1 arcmin ", 6),
+        ("1e-2deg", 36),
+        ("2'", 120),
+        ('3.5"', 3.5),
+        ("1°", 3600),
+        (".5 ″", 0.5),
+    ],
+)
+def test_a_radius_is_written_in_many_ways(radius, expected):
+    """Numbers are arcsec; quantities, angles and text have their unit."""
+    assert arcsec(radius) == pytest.approx(expected, rel=1e-6)
+    assert isinstance(arcsec(radius), float)
+
+
+@pytest.mark.parametrize(
+    "radius",
+    [0, -1, np.nan, np.inf, 90 * 3600, "nan", "-5", "5 km", "", "arcsec", "five", 5 * u.m,
+     5 * u.one, [5, 6] * u.arcsec, None, True, [5.0, 6.0], {}],
+)  # fmt: skip
+def test_what_is_no_radius_is_refused(radius):
+    """In words, with what came."""
+    with pytest.raises(ValueError, match="radius must be a positive angle in arcsec; got "):
+        arcsec(radius)
+
+
+def test_pairs_and_matches_take_any_radius():
+    """A quantity does not switch off the search."""
+    near, here = (np.array([10.001]), np.zeros(1)), (np.array([10.0]), np.zeros(1))
+    for radius in (5.0, 5 * u.arcsec, "5arcsec", (5 / 60) * u.arcmin):
+        assert len(pairs(*near, *here, radius)[0]) == 1
+        assert match_sky(near, here, radius)[0].tolist() == [0]
+        assert SkyIndex(*here).nearest(*near, radius)[2].tolist() == [1]
+    with pytest.raises(ValueError, match="radius must be"):
+        pairs(*near, *here, np.nan)
+
+
+GALACTIC = SkyCoord(195.405, -19.636, unit="deg", frame="galactic")
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        GALACTIC,
+        GALACTIC.reshape(1),
+        GALACTIC.fk5,
+        (GALACTIC.icrs.ra, GALACTIC.icrs.dec),
+        (GALACTIC.icrs.ra.deg, GALACTIC.icrs.dec.deg),
+        ([GALACTIC.icrs.ra.deg - 360], np.array([GALACTIC.icrs.dec.deg])),
+        (GALACTIC.icrs.ra.to(u.rad), GALACTIC.icrs.dec.to(u.arcmin)),
+        (GALACTIC.icrs.ra.to_string("hour", sep=":", precision=8), GALACTIC.icrs.dec.to_string()),
+    ],
+)
+def test_a_position_is_written_in_many_ways(position):
+    """Sky coordinates of any frame, numbers, quantities, text."""
+    ra, dec = icrs(position)
+    expected = [GALACTIC.icrs.ra.deg], [GALACTIC.icrs.dec.deg]
+    np.testing.assert_allclose((ra, dec), expected, atol=1e-8)
+    assert match_sky(position, ([0.0, expected[0][0]], [0.0, expected[1][0]]), 1)[0].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("position", "message"),
+    [
+        ((10, 91), "declination between -90 and 90 degrees .* got 10, 91"),
+        ((1e300, 0), r"right ascension between -360 and 720; got 1e\+300, 0"),
+        (([1, 2], [1]), "ra and dec must be equally many; got 2 and 1"),
+        ("here", "a position must be a SkyCoord, or a pair"),
+        (("here", "there"), "'here' is no angle"),
+        (5.0, "a position must be a SkyCoord, or a pair .* got 5.0"),
+        ((5 * u.m, 5 * u.deg), "'ra' must be an angle; its unit is m"),
+    ],
+)
+def test_what_a_user_types_wrong_is_refused(position, message):
+    """Not taken as unknown, as it is in a file."""
+    with pytest.raises(ValueError, match=message):
+        icrs(position)
+
+
+def test_an_unknown_position_stays_unknown():
+    """NaN in one is NaN in both, and matches nothing."""
+    ra, dec = icrs(([np.nan, 10.0, 20.0], [0.0, np.nan, 5.0]))
+    np.testing.assert_array_equal(ra, [np.nan, np.nan, 20])
+    np.testing.assert_array_equal(dec, [np.nan, np.nan, 5])
+
+
+@pytest.mark.parametrize("n", [5, 300])  # one by one, and with a tree
+def test_the_nearest_is_that_of_astropy(n):
+    """Index, separation and number within the radius; what is no position matches nothing."""
+    rng = np.random.default_rng(n)
+    ra, dec = rng.uniform(0, 360, 200), np.degrees(np.arcsin(rng.uniform(-1, 1, 200)))
+    ra[50:60], dec[50:60] = ra[:10] + 0.001, dec[:10]  # within some 3 arcsec
+    at = rng.integers(0, 200, n)
+    near_ra = (ra[at] + rng.normal(0, 0.001, n)) % 360
+    near_dec = np.clip(dec[at] + rng.normal(0, 0.001, n), -90, 90)
+    ra[7], dec[8], near_ra[3], near_dec[4] = np.nan, 91, np.nan, -95
+    known = np.isfinite(ra) & (dec <= 90)
+    there = SkyCoord(ra[known], dec[known], unit="deg")
+    here = SkyCoord(np.delete(near_ra, [3, 4]), np.delete(near_dec, [3, 4]), unit="deg")
+    expected, separation, _ = here.match_to_catalog_sky(there)
+    within = separation.arcsec <= 5
+    index, sep, n_near = match_sky((near_ra, near_dec), (ra, dec), 5)
+    assert index[[3, 4]].tolist() == [-1, -1]
+    assert n_near[[3, 4]].tolist() == [0, 0]
+    index, sep, n_near = (np.delete(a, [3, 4]) for a in (index, sep, n_near))
+    np.testing.assert_array_equal(index, np.where(within, np.flatnonzero(known)[expected], -1))
+    np.testing.assert_allclose(sep, np.where(within, separation.arcsec, np.nan), atol=1e-6)
+    count = (here[:, None].separation(there).arcsec <= 5).sum(axis=1)
+    np.testing.assert_array_equal(n_near, count)
+
+
+def test_nothing_matches_nothing():
+    """Empty on either side."""
+    empty, one = (np.zeros(0), np.zeros(0)), (np.zeros(1), np.zeros(1))
+    assert match_sky(empty, one, 5)[0].shape == (0,)
+    assert match_sky(one, empty, 5)[0].tolist() == [-1]

@@ -96,16 +96,12 @@ def level(text):
 
 def radius(text):
     """An angle with or without unit, as arcsec."""
-    units = {"": 1, "arcsec": 1, '"': 1, "arcmin": 60, "'": 60, "deg": 3600}
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz\"'").strip()
-    unit = text.strip()[len(number) :].strip()
+    from ..angles import arcsec
+
     try:
-        radius = float(number) * units[unit]
-    except (ValueError, KeyError):
-        radius = 0
-    if not 0 < radius < 90 * 3600:
-        raise argparse.ArgumentTypeError(f"{text} is no radius; wanted one like 5arcsec")
-    return radius
+        return arcsec(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def jobs(text):
