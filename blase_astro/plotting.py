@@ -5,12 +5,8 @@ import numpy as np
 from .sed import BIN_EDGES, unusable_reason
 from .targets import CLASS_EDGES, SED_CLASSES
 
-__all__ = ["AXIS_LABELS", "density", "plot_sed"]
+__all__ = ["density", "plot_sed"]
 
-AXIS_LABELS = {
-    "nu_peak": r"$\log_{10}\,(\nu_{\mathrm{peak}}$ / Hz)",
-    "nufnu_peak": r"$\log_{10}\,(\nu F_\nu$ at the peak / erg s$^{-1}$ cm$^{-2}$)",
-}
 _BLACK, _ORANGE, _SKY, _GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 _BLUE, _RED, _PURPLE, _GREY = "#0072B2", "#D55E00", "#CC79A7", "#999999"
 # Colour and marker of points that do not count, by the reason that `unusable_reason` gives.

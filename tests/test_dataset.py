@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import MaskedColumn, Table
+from astropy.table import MaskedColumn, Table, vstack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,6 +150,19 @@ def test_units_of_labels(three, column):
     table = read_training_set(archive, catalog)
     np.testing.assert_allclose(table["log_nu_peak"], [13, 14])
     assert np.isnan(table["log_nufnu_peak"]).all()
+
+
+@pytest.mark.parametrize("radius", [5.0, 5 * u.arcsec, "0.1 arcmin"])
+def test_the_nearest_row_gives_the_label(three, radius):
+    """Of two rows within the radius, in any order; the radius may have a unit."""
+    archive, catalog = three
+    catalog["log_nu_peak"] = [13.0, 14.0, 15.0]
+    other = catalog.copy()
+    other["RA"] += 0.0003  # 1.1 arcsec
+    other["log_nu_peak"] += 3
+    for both in (vstack([catalog, other]), vstack([other, catalog])):
+        table = read_training_set(archive, both, radius=radius)
+        assert table["log_nu_peak"].tolist() == [13, 14, 15]
 
 
 def test_wrong_label_columns(three):

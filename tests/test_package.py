@@ -22,7 +22,8 @@ SOURCES = sorted((ROOT / "blase_astro").glob("**/*.py"))
 FLOORS = (
     ("_version", "angles"),
     ("io", "sky"),
-    ("joins", "sed", "targets"),
+    ("joins", "targets"),
+    ("sed",),
     ("calibration",),
     ("ensemble",),
     ("bulk", "flags"),

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.table import Table
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -115,6 +116,33 @@ def test_linear_columns():
     assert_allclose(np.delete(table["label"], 3), np.delete(LABELS["log_nu_peak"], 3))
 
 
+@pytest.mark.parametrize("radius", [5 * u.arcsec, "0.1arcmin"])
+def test_labels_in_any_unit_and_radius(radius):
+    """A label of 1e5 GHz is 14, not 5, and a radius with a unit joins."""
+    labels = LABELS["ra", "dec"].copy()
+    labels["nu_peak"] = 10 ** (LABELS["log_nu_peak"] - 9)
+    labels["nu_peak"].unit = "GHz"
+    table = compare(ESTIMATES, labels, radius=radius)
+    assert_allclose(table["label"], LABELS["log_nu_peak"])
+
+
+def test_labels_of_refining_are_no_estimates():
+    """A table of refining holds both: the labels are known, not the estimates beside them."""
+    labels = LABELS["ra", "dec"].copy()
+    labels["log_nu_peak"], labels["log_nu_peak_label"] = 1.0, LABELS["log_nu_peak"]
+    assert_allclose(compare(ESTIMATES, labels)["label"], LABELS["log_nu_peak"])
+
+
+def test_a_file_named_twice_counts_once():
+    """Joined by name, one to one: the first of each."""
+    estimates, labels = ESTIMATES[[5, 5, 6]].copy(), LABELS[[5, 6, 6]].copy()
+    estimates.remove_columns(["ra", "dec"])
+    estimates["log_nu_peak"], labels["log_nu_peak"] = [1.0, 2.0, 3.0], [14.0, 15.0, 16.0]
+    table = compare(estimates, labels)
+    assert_array_equal(table["mean"], [1.0, 3.0])
+    assert_array_equal(table["label"], [14.0, 15.0])
+
+
 def test_other_columns():
     """The columns of other tools are named by the caller."""
     estimates = Table(ESTIMATES["ra", "dec"])
@@ -129,11 +157,11 @@ def test_other_columns():
 
 def test_what_is_missing_is_named():
     """A missing column or a join without result says so."""
-    with pytest.raises(ValueError, match="labels: wanted a column log_nu_peak or"):
+    with pytest.raises(ValueError, match="labels: wanted a column log_nu_peak_label or"):
         compare(ESTIMATES, LABELS["ra", "dec"])
     with pytest.raises(ValueError, match="wanted a column log_nu_peak_lo beside log_nu_peak"):
         compare(ESTIMATES["ra", "dec", "log_nu_peak"], LABELS)
-    with pytest.raises(ValueError, match="there is no column 'peak'"):
+    with pytest.raises(ValueError, match="the table has no column 'peak'; it has"):
         compare(ESTIMATES, LABELS, columns=("peak", "lo", "hi"))
     with pytest.raises(ValueError, match="no source is in both"):
         compare(ESTIMATES, LABELS, radius=1e-3)

@@ -4,22 +4,15 @@ import numpy as np
 
 from .._version import __version__
 from ..io import read_points
+from ..joins import join_names, join_sky
 from ..sed import bin_points
-from ..sky import find_position, pairs, positions
+from ..sky import find_position, match_sky, positions
+from ..targets import TARGETS, log10_column
 from .labels import out_of_bag
 from .scores import cdf_of_interval, class_groups, evaluate_groups, n_bins_groups
 
 __all__ = ["compare", "member_means", "out_of_bag_tables", "score", "score_text"]
 
-_TARGETS = {
-    "nu_peak": "frequency of the synchrotron peak",
-    "nufnu_peak": "flux at the synchrotron peak",
-}
-# Where labels and estimates are looked for, the first that is there; all but log_* are linear.
-_LABEL_COLUMNS = {
-    "nu_peak": ("log_nu_peak", "log_nu_peak_label", "nu_peak", "nu_syn"),
-    "nufnu_peak": ("log_nufnu_peak", "log_nufnu_peak_label", "nufnu_peak", "nuFnu_syn"),
-}
 _NAME_COLUMNS = ("file", "name", "Source_Name", "source_name")
 _TEXT_COLUMNS = (
     "sources", "n", "abs_error_median", "rms", "bias", "outliers", "width_median", "coverage_50",
@@ -67,8 +60,8 @@ def member_means(ensemble, archive, radius=5.0):
         The ensemble.
     archive : path-like
         The SEDs it was trained on.
-    radius : float
-        Largest separation of an SED from its training source, arcsec.
+    radius : float, `~astropy.units.Quantity` or str
+        Largest separation of an SED from its training source, see `~blase_astro.angles.arcsec`.
 
     Returns
     -------
@@ -85,8 +78,9 @@ def member_means(ensemble, archive, radius=5.0):
     mean = np.full((ensemble.n_bags, ensemble.n_members, len(sources["ra"])), np.nan)
     for points in read_points(archive):
         binned, _ = bin_points(points, ensemble.bin_edges)
-        sed, source, _ = pairs(points.ra, points.dec, sources["ra"], sources["dec"], radius)
-        mean[..., source] = ensemble.predict_members(binned[sed])[0]
+        sed, _, _ = match_sky((sources["ra"], sources["dec"]), (points.ra, points.dec), radius)
+        found = np.flatnonzero(sed >= 0)
+        mean[..., found] = ensemble.predict_members(binned[sed[found]])[0]
     if not np.isfinite(mean).any():
         raise ValueError(f"{archive} holds no SED of a training source")
     return mean
@@ -114,8 +108,8 @@ def compare(
         ``nu_peak``, ``nu_syn``, ...).
     level : float, optional
         Probability of the intervals; by default what the metadata says, else 0.95.
-    radius : float
-        Largest separation of two rows of one source, arcsec.
+    radius : float, `~astropy.units.Quantity` or str
+        Largest separation of two rows of one source, see `~blase_astro.angles.arcsec`.
 
     Returns
     -------
@@ -147,17 +141,17 @@ def compare(
     row, other = _join(estimates, labels, radius)
     if not len(row):
         raise ValueError("no source is in both the estimates and the labels")
-    known = _log10(labels, label or _first_column(labels, _LABEL_COLUMNS[target], "labels"))
+    known = log10_column(labels, label or _label_column(labels, target), target)
     table = Table({"label": known[other]})
     for name, column in zip(("mean", "lo", "hi"), names, strict=True):
-        table[name] = _log10(estimates, column)[row]
+        table[name] = log10_column(estimates, column, target)[row]
     if "n_bins" in estimates.colnames:
         table["n_bins"] = np.asarray(estimates["n_bins"])[row]
     if target == "nu_peak":
         table["log_nu_peak"] = table["label"]
-    elif set(_LABEL_COLUMNS["nu_peak"]) & set(labels.colnames):
-        name = _first_column(labels, _LABEL_COLUMNS["nu_peak"], "labels")
-        table["log_nu_peak"] = _log10(labels, name)[other]
+    elif TARGETS["nu_peak"].label_column(labels):
+        name = TARGETS["nu_peak"].label_column(labels)
+        table["log_nu_peak"] = log10_column(labels, name, "nu_peak")[other]
     level = float(estimates.meta.get("PILEVEL", 0.95) if level is None else level)
     table["cdf"] = cdf_of_interval(*(table[name] for name in ("label", "mean", "lo", "hi")), level)
     table["pit"] = table["cdf"]
@@ -165,16 +159,22 @@ def compare(
     return table
 
 
-def _first_column(table, names, what):
-    for name in names:
-        if name in table.colnames:
-            return name
-    raise ValueError(f"{what}: wanted a column {' or '.join(names)}; got {table.colnames}")
+def _label_column(labels, target):
+    """The usual column of known values."""
+    name = TARGETS[target].label_column(labels)
+    if name is None:
+        wanted = " or ".join(TARGETS[target].labels)
+        raise ValueError(f"labels: wanted a column {wanted}; got {labels.colnames}")
+    return name
 
 
 def _estimate_columns(estimates, target):
     """Columns of the estimate and its interval as the package writes them."""
-    name = _first_column(estimates, (f"log_{target}", target), "estimates")
+    name = next((n for n in (f"log_{target}", target) if n in estimates.colnames), None)
+    if name is None:
+        raise ValueError(
+            f"estimates: wanted a column log_{target} or {target}; got {estimates.colnames}"
+        )
     columns = [name, f"{name}_lo", f"{name}_hi"]
     missing = [column for column in columns if column not in estimates.colnames]
     if missing:
@@ -182,58 +182,39 @@ def _estimate_columns(estimates, target):
     return columns
 
 
-def _log10(table, name):
-    """Column as log10, NaN where missing; 0 is what some catalogs write for no value."""
-    if name not in table.colnames:
-        raise ValueError(f"there is no column {name!r}; wanted one of {table.colnames}")
-    column = table[name]
-    values = np.ma.filled(np.ma.asarray(getattr(column, "value", column), dtype=float), np.nan)
-    if name.startswith("log") or (column.unit is None and name not in _linear_names()):
-        return values
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(values > 0, np.log10(values), np.nan)
-
-
-def _linear_names():
-    return {name for names in _LABEL_COLUMNS.values() for name in names if name[:3] != "log"}
-
-
 def _join(estimates, labels, radius):
     """Rows of the two tables that belong together, one to one."""
     try:
         places = [positions(table, find_position(table)) for table in (estimates, labels)]
     except ValueError:
-        return _join_by_name(estimates, labels)
-    row, other, _ = pairs(*places[0], *places[1], radius)
-    partner = np.full(len(estimates), -1)
-    taken = np.zeros(len(labels), bool)
-    for i, j in zip(row, other, strict=True):  # nearest first
-        if partner[i] == -1 and not taken[j]:
-            partner[i], taken[j] = j, True
-    row = np.flatnonzero(partner >= 0)
-    return row, partner[row]
+        index = _index_by_name(estimates, labels)
+    else:
+        index, _ = join_sky(*places, radius)
+    row = np.flatnonzero(index >= 0)
+    return row, index[row]
 
 
-def _join_by_name(estimates, labels):
-    """Rows with the same file name or name; the path in an archive does not count."""
-    ours, theirs = _names(estimates, "estimates"), _names(labels, "labels")
-    row, other = [], []
-    for mine in ours:
-        for names in theirs:
-            place = {name: i for i, name in enumerate(names) if name}
-            both = [(i, place[name]) for i, name in enumerate(mine) if name in place]
-            if len(both) > len(row):
-                row, other = zip(*both, strict=True)
-    return np.array(row, int), np.array(other, int)
+def _index_by_name(estimates, labels):
+    """Row of the labels with the file name or name of each estimate, each but once; -1 none."""
+    best = np.full(len(estimates), -1)
+    for ours in _names(estimates, "estimates"):
+        for theirs in _names(labels, "labels"):
+            index, _ = join_names(ours, theirs)
+            repeated = np.ones(len(index), bool)
+            repeated[np.unique(index, return_index=True)[1]] = False
+            index[repeated] = -1
+            if (index >= 0).sum() > (best >= 0).sum():
+                best = index
+    return best
 
 
 def _names(table, what):
-    """The columns that may name a source, without folders and the suffix .txt."""
+    """The columns that may name a source."""
     columns = [name for name in _NAME_COLUMNS if name in table.colnames]
     if not columns:
         raise ValueError(f"{what}: wanted positions, or a column {' or '.join(_NAME_COLUMNS)}")
     values = [np.ma.filled(np.ma.asarray(table[name]).astype(str), "") for name in columns]
-    return [[str(v).rsplit("/", 1)[-1].removesuffix(".txt") for v in column] for column in values]
+    return [[str(v).strip() for v in column] for column in values]
 
 
 def score(table):
@@ -318,7 +299,7 @@ def score_text(scores):
     )
     target = scores.meta["target"]
     head = (
-        f"{target}: {_TARGETS[target]}, log10; errors, widths and scores in dex; "
+        f"{target}: {TARGETS[target].words}, log10; errors, widths and scores in dex; "
         f"{100 * level:g}-percent intervals"
     )
     return "\n".join([head, *lines])

@@ -11,10 +11,9 @@ from ..plotting import (
     _PURPLE,
     _RED,
     _SKY,
-    AXIS_LABELS,
     _axes,
 )
-from ..targets import SED_CLASSES
+from ..targets import SED_CLASSES, TARGETS
 from .scores import confusion
 
 __all__ = [
@@ -83,8 +82,8 @@ def plot_estimates(label, mean, ax=None, *, target="nu_peak"):
     ax.plot(centre, quantiles[0], color=_RED, lw=1.2, ls="--", label="10 and 90 percent")
     ax.plot(centre, quantiles[2], color=_RED, lw=1.2, ls="--")
     ax.set(
-        xlabel=f"known {AXIS_LABELS[target]}",
-        ylabel=f"estimated {AXIS_LABELS[target]}",
+        xlabel=f"known {TARGETS[target].axis}",
+        ylabel=f"estimated {TARGETS[target].axis}",
         xlim=(low, high),
         ylim=(low, high),
         aspect="equal",
@@ -216,7 +215,7 @@ def plot_moving(label, mean, lo, hi, ax=None, *, window=0.5, target="nu_peak", l
     for name, (values, colour, style) in lines.items():
         median = _smooth(x, np.where(few, np.nan, _weighted_median(values, weight)), window / 2)
         ax.plot(x, median, color=colour, ls=style, lw=2, label=name)
-    ax.set(xlabel=f"known {AXIS_LABELS[target]}", ylabel="dex", xlim=(x[0], x[-1]), yscale="log")
+    ax.set(xlabel=f"known {TARGETS[target].axis}", ylabel="dex", xlim=(x[0], x[-1]), yscale="log")
     ax.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5], minor=False)
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter("")

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..calibration import calibrate_out_of_bag
-from ..ensemble import TARGETS
 from ..estimates import load_ensembles
+from ..targets import TARGETS
 from .scores import crps, q_value, randomised_pit
 
 __all__ = ["original_columns", "out_of_bag", "refine"]
@@ -155,7 +155,7 @@ def refine(ensemble, *, level=0.95, false_discovery=0.1):
         target = table.meta["target"]
         z, q = (table["label"] - table["mean"]) / table["std"], q_value(table["p_value"])
         _add_target(refined, table, target, z, q)
-        suspicious[q <= false_discovery] |= 1 << TARGETS.index(target)
+        suspicious[q <= false_discovery] |= 1 << TARGETS[target].index
         surest = np.fmin(surest, q)
         farthest = np.fmax(farthest, np.abs(z))
     refined["suspicious"] = suspicious
@@ -188,20 +188,17 @@ def _describe(refined, level):
             "sum of 1 if the label of nu_peak, 2 if that of nufnu_peak disagrees beyond chance",
         ),
     }
-    quantities = {
-        "nu_peak": ("em.freq", "log10 of Hz: frequency of the synchrotron peak"),
-        "nufnu_peak": ("phot.flux;em.freq", "log10 of erg s-1 cm-2: nu F_nu at the peak"),
-    }
-    for target, (ucd, quantity) in quantities.items():
-        percent = f"{100 * level:g}"
+    for name, target in TARGETS.items():
+        ucds, percent = target.ucds, f"{100 * level:g}"
+        quantity = f"log10 of {target.unit_text}: {target.words}"
         common |= {
-            f"log_{target}_label": (ucd, f"{quantity}, the label"),
-            f"log_{target}": (ucd, f"{quantity}, out-of-bag estimate"),
-            f"log_{target}_lo": (f"{ucd};stat.min", f"lower end of its {percent}-percent interval"),
-            f"log_{target}_hi": (f"{ucd};stat.max", f"upper end of its {percent}-percent interval"),
-            f"log_{target}_std": (f"stat.stdev;{ucd.split(';')[0]}", "standard deviation (dex)"),
-            f"log_{target}_z": ("stat.fit.residual", "label minus estimate in standard deviations"),
-            f"log_{target}_q": (
+            f"log_{name}_label": (ucds[""], f"{quantity}, the label"),
+            f"log_{name}": (ucds[""], f"{quantity}, out-of-bag estimate"),
+            f"log_{name}_lo": (ucds["_lo"], f"lower end of its {percent}-percent interval"),
+            f"log_{name}_hi": (ucds["_hi"], f"upper end of its {percent}-percent interval"),
+            f"log_{name}_std": (ucds["_std"], "standard deviation (dex)"),
+            f"log_{name}_z": ("stat.fit.residual", "label minus estimate in standard deviations"),
+            f"log_{name}_q": (
                 "stat.probability",
                 "share of false discoveries if this and all less likely labels are called wrong",
             ),

@@ -11,8 +11,8 @@ import numpy as np
 
 from .._version import __version__
 from ..io.files import write_table
-from ..targets import SED_CLASSES
-from .comparison import _TARGETS, _groups, score, score_text
+from ..targets import SED_CLASSES, TARGETS
+from .comparison import _groups, score, score_text
 from .figures import (
     plot_confusion,
     plot_estimates,
@@ -230,7 +230,7 @@ def _target_section(table, scores, images):
     """Tables and figures of one target."""
     target, level = table.meta["target"], table.meta["level"]
     head = (
-        f"<h2>{html.escape(_TARGETS[target].capitalize())}</h2>\n<p>{scores['n'][0]} sources with "
+        f"<h2>{html.escape(_headline(target))}</h2>\n<p>{scores['n'][0]} sources with "
         f"label and estimate, {scores['n_missing'][0]} without; {100 * level:g}-percent intervals; "
         "log10, all errors and widths in dex.</p>\n"
     )
@@ -251,6 +251,12 @@ def _target_section(table, scores, images):
         )
     figures = "\n".join(_html_figure(target, name, image) for name, image in images.items())
     return f'{head}{errors}{coverage}<div class="figures">\n{figures}\n</div>\n'
+
+
+def _headline(target):
+    """What a target is, at the beginning of a line."""
+    words = TARGETS[target].words
+    return words if words.startswith("nu F_nu") else words.capitalize()
 
 
 def _html_table(caption, heads, rows):
@@ -283,11 +289,11 @@ def _doubt_section(refined, most=50):
         f"disagrees with the out-of-bag estimate beyond chance; up to {share:g} percent of these "
         "may be right.</p>\n"
     )
-    for bit, target in enumerate(_TARGETS):
-        rows = doubtful[doubtful["suspicious"] & (1 << bit) > 0]
+    for target in TARGETS.values():
+        rows = doubtful[doubtful["suspicious"] & (1 << target.index) > 0]
         if len(rows):
-            rows.sort(f"log_{target}_q")
-            text += _doubt_table(rows[:most], target, len(rows))
+            rows.sort(f"log_{target.name}_q")
+            text += _doubt_table(rows[:most], target.name, len(rows))
     return text
 
 
@@ -310,4 +316,4 @@ def _doubt_table(rows, target, n):
         for row in rows
     ]
     shown = f"the first {len(rows)} of {n}" if len(rows) < n else f"all {n}"
-    return _html_table(f"{_TARGETS[target].capitalize()}: {shown}", heads, cells)
+    return _html_table(f"{_headline(target)}: {shown}", heads, cells)

@@ -9,7 +9,7 @@ import numpy as np
 from .. import plotting
 from ..estimates import estimate_arrays
 from ..io import list_seds, read_seds
-from ..sky import pairs
+from ..sky import match_sky
 
 __all__ = ["sed_panels", "write_sheet"]
 
@@ -25,8 +25,9 @@ def sed_panels(paths, ensembles=(), *, level=0.95, radius=5.0, progress=None):
         What estimates the peaks, that for the frequency first; none for the SEDs alone.
     level : float
         Probability of the intervals.
-    radius : float
-        Largest separation from a training source, whose label is drawn then, arcsec.
+    radius : float, `~astropy.units.Quantity` or str
+        Largest separation from a training source, whose label is drawn then, see
+        `~blase_astro.angles.arcsec`.
     progress : callable, optional
         Called with the number of SEDs done and their total.
 
@@ -82,9 +83,9 @@ def _panel_estimate(name, sed, ensembles, level, radius):
 def _known_label(ensemble, row, radius):
     """Label of the training source at the position of an SED, NaN if there is none."""
     sources = ensemble.source_columns
-    ra, dec = np.atleast_1d(row["ra"]), np.atleast_1d(row["dec"])
-    _, source, _ = pairs(ra, dec, sources["ra"], sources["dec"], radius)
-    return sources["label"][source[0]] if len(source) else np.nan
+    places = (row["ra"], row["dec"]), (sources["ra"], sources["dec"])
+    source = match_sky(*places, radius)[0][0]
+    return sources["label"][source] if source >= 0 else np.nan
 
 
 def write_sheet(panels, output, *, per_page=1, overwrite=False):

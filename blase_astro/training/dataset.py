@@ -7,7 +7,8 @@ import numpy as np
 from ..io import read_points
 from ..io.table import join_points
 from ..sed import bin_points, load_bins
-from ..sky import find_position, pairs, positions
+from ..sky import find_position, match_sky, pairs, positions
+from ..targets import TARGETS, log10_column
 
 __all__ = ["parse_label", "read_training_set"]
 
@@ -24,9 +25,6 @@ _NAMES = (
         rf"_(?P<dec>{_NUMBER})(?:\.txt)?"
     ),
 )
-# Columns of published catalogs that hold labels, the first that is there is taken.
-_NU_COLUMNS = ("log_nu_peak", "nu_peak", "nu_syn", "lognu_peak", "log_nu_syn")
-_NUFNU_COLUMNS = ("log_nufnu_peak", "nufnu_peak", "nuFnu_syn", "log_nuFnu_syn")
 
 
 def parse_label(name):
@@ -86,11 +84,11 @@ def read_training_set(
     bins : str
         Name of the bin set, see `~blase_astro.sed.load_bins`.
     nu_column, nufnu_column : str, optional
-        Columns of the catalog with the peak frequency and its flux: in a unit of frequency or
-        flux, or, without a unit, as log10 of Hz and of erg / (s cm2). By default the usual names
-        are tried.
-    radius : float
-        Largest separation of an SED from its catalog row in arcsec.
+        Columns of the catalog with the peak frequency and its flux, as
+        `~blase_astro.targets.log10_column` takes them: in a unit of frequency or flux, or, without
+        a unit, as log10 of Hz and of erg / (s cm2). By default the usual names are tried.
+    radius : float, `~astropy.units.Quantity` or str
+        Largest separation of an SED from its catalog row, see `~blase_astro.angles.arcsec`.
     min_bins : int
         Least number of filled bins.
     report : callable, optional
@@ -186,41 +184,19 @@ def _duplicates(ra, dec, radius):
 
 
 def _match_labels(catalog, nu_column, nufnu_column, ra, dec, radius):
-    """Labels (n, 2) of positions from a catalog with a row within the radius."""
-    columns = find_position(catalog)
-    row, other, _ = pairs(ra, dec, *positions(catalog, columns), radius)
-    first = np.unique(row, return_index=True)[1]  # pairs come sorted by separation
-    row, other = row[first], other[first]
+    """Labels (n, 2) of positions: those of the nearest row of a catalog within the radius."""
+    at = positions(catalog, find_position(catalog))
+    row, _, _ = match_sky((ra, dec), at, radius)
+    found = row >= 0
     label = np.full((len(ra), 2), np.nan)
-    choices = ((nu_column, _NU_COLUMNS, "Hz"), (nufnu_column, _NUFNU_COLUMNS, "erg / (s cm2)"))
-    for i, (name, usual, unit) in enumerate(choices):
-        if name is None:
-            name = next((column for column in usual if column in catalog.colnames), None)
-            if name is None and i == 0:
-                raise ValueError(
-                    f"the catalog has no column of peak frequencies; wanted one of "
-                    f"{', '.join(usual)}, or its name; it has {', '.join(catalog.colnames)}"
-                )
+    for target, name in zip(TARGETS.values(), (nu_column, nufnu_column), strict=True):
+        name = name or target.label_column(catalog)
+        if name is None and target.index == 0:
+            raise ValueError(
+                "the catalog has no column of peak frequencies; wanted one of "
+                f"{', '.join(target.labels)}, or its name; it has {', '.join(catalog.colnames)}"
+            )
         if name is not None:
-            label[row, i] = _log_column(catalog, name, unit)[other]
+            values = log10_column(catalog, name, target.name)
+            label[found, target.index] = values[row[found]]
     return label
-
-
-def _log_column(catalog, name, unit):
-    """Column of a catalog as log10 in a unit; NaN where it is masked or not positive."""
-    from astropy.units import Quantity
-
-    if name not in catalog.colnames:
-        raise ValueError(f"the catalog has no column {name!r}; it has {catalog.colnames}")
-    column = catalog[name]
-    values = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
-    if column.unit is not None and str(column.unit) and "dex" not in str(column.unit):
-        values = Quantity(values, column.unit).to_value(unit)
-        return np.log10(values, out=np.full(len(values), np.nan), where=values > 0)
-    finite = values[np.isfinite(values) & (values != 0)]
-    if len(finite) and np.abs(finite).max() > 50:
-        raise ValueError(
-            f"column {name!r} has no unit, so wanted log10 of {unit}, got {finite.max():g}; "
-            f"give the column its unit"
-        )
-    return np.where(values == 0, np.nan, values)
