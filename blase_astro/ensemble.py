@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .calibration import Calibration
+from .io.output import placed
 from .sky import unit_vectors
 
 __all__ = ["TARGETS", "Ensemble", "mean_level"]
@@ -237,19 +237,13 @@ class Ensemble:
             The file; an existing one is replaced.
         """
         header, arrays = self._to_arrays()
-        path = Path(path)
-        beside = path.with_name(f".{path.name}.part")
-        try:
-            with open(beside, "wb") as file:
-                np.savez_compressed(
-                    file,
-                    header=np.array(json.dumps(header, sort_keys=True)),
-                    sha256=np.array(_checksum(header, arrays)),
-                    **arrays,
-                )
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with placed(path, overwrite=True) as beside, open(beside, "wb") as file:
+            np.savez_compressed(
+                file,
+                header=np.array(json.dumps(header, sort_keys=True)),
+                sha256=np.array(_checksum(header, arrays)),
+                **arrays,
+            )
 
     # -- cross-match ---------------------------------------------------------------------------
 

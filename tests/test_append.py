@@ -271,7 +271,7 @@ def test_output_is_checked_before_the_work(tmp_path):
     there = tmp_path / "a.fits"
     there.touch()
     check_output(there, overwrite=True)
-    with pytest.raises(FileExistsError, match=r"a\.fits exists already; give overwrite"):
+    with pytest.raises(FileExistsError, match=r"a\.fits exists already; give overwrite=True"):
         check_output(there)
     with pytest.raises(FileNotFoundError, match="no does not exist"):
         check_output(tmp_path / "no" / "a.fits")

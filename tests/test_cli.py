@@ -253,7 +253,7 @@ def test_existing_output_is_kept(blase, sed, tmp_path, capsys):
     output = tmp_path / "out.csv"
     output.write_text("mine")
     assert blase("estimate", sed, "-o", output) == 1
-    assert "exists already; give overwrite to replace it" in capsys.readouterr().err
+    assert "exists already; give --overwrite to replace it" in capsys.readouterr().err
     assert output.read_text() == "mine"
     assert blase("estimate", sed, "-o", output, "--overwrite") == 0
     assert len(Table.read(output)) == 1

@@ -213,7 +213,7 @@ def test_existing_report_is_kept(ensemble_dir, tmp_path, capsys):
     (tmp_path / "report.html").write_text("mine")
     (tmp_path / "notes.txt").write_text("mine too")
     assert main(["evaluate", str(ensemble_dir), "-o", str(tmp_path)]) == 1
-    assert "give overwrite to replace it" in capsys.readouterr().err
+    assert "give --overwrite to replace it" in capsys.readouterr().err
     assert (tmp_path / "report.html").read_text() == "mine"
     assert main(["evaluate", str(ensemble_dir), "-o", str(tmp_path), "--overwrite"]) == 0
     assert (tmp_path / "report.html").read_text() != "mine"

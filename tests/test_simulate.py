@@ -326,7 +326,9 @@ def test_archive_exists(tmp_path, simulated):
     """An existing file stays, unless it may be replaced; nothing is left beside."""
     path = tmp_path / "simulated.zip"
     path.write_text("mine")
-    with pytest.raises(FileExistsError, match=r"simulated\.zip exists; to replace it, pass"):
+    with pytest.raises(
+        FileExistsError, match=r"simulated\.zip exists already; give overwrite=True"
+    ):
         write_simulated(simulated[0], path)
     assert path.read_text() == "mine"
     write_simulated(simulated[0], path, overwrite=True)
@@ -351,7 +353,7 @@ def test_command_refuses(tmp_path, capsys):
     assert main(["simulate", "-n", "2", "-o", str(path), "-q"]) == 0
     before = path.read_bytes()
     assert main(["simulate", "-n", "3", "-o", str(path)]) == 1
-    assert "--overwrite replaces it" in capsys.readouterr().err
+    assert "give --overwrite to replace it" in capsys.readouterr().err
     assert path.read_bytes() == before
     assert main(["simulate", "-n", "3", "-o", str(path), "--overwrite", "-q"]) == 0
     assert len(list_seds(path)) == 3

@@ -327,7 +327,7 @@ def test_train_command(tmp_path, capsys):
     assert "nufnu_peak: " in out
     assert Ensemble.load(output).n_bags == 2
     assert main(["train", str(archive), "-o", str(output), *options]) == 1
-    assert "nu_peak.npz exists; --overwrite replaces it" in capsys.readouterr().err
+    assert "nu_peak.npz exists already; give --overwrite to replace it" in capsys.readouterr().err
     assert main(["train", str(archive), "-o", str(output), *options, "--overwrite"]) == 0
 
 

@@ -545,7 +545,7 @@ class TestWriter:
         sed.write(text, format="vou-sed")
         sed.write(path, format="vou-sed")
         assert path.read_text() == text.getvalue()
-        with pytest.raises(OSError, match=r"out\.txt exists; to replace it, pass overwrite=True"):
+        with pytest.raises(OSError, match=r"out\.txt exists already; give overwrite=True"):
             sed.write(path, format="vou-sed")
         sed_table([], []).write(path, format="vou-sed", overwrite=True)
         assert len(read_sed(path)) == 0

@@ -116,7 +116,7 @@ def _estimate(options):
     from ..io.files import check_output, write_table
 
     check_output(options.output, overwrite=options.overwrite)
-    settings |= {"leave_out": options.output, "command": command()}
+    settings |= {"leave_out": options.output, "command": command(options)}
     table = estimate(_seds(options), **settings)
     write_table(table, options.output, overwrite=options.overwrite)
     return _summary(table, options)

@@ -65,7 +65,7 @@ def _run_evaluate(options):
         if options.output is None:
             scores = [score(table) for table in tables]
         else:
-            settings |= {"command": command(), "overwrite": options.overwrite}
+            settings |= {"command": command(options), "overwrite": options.overwrite}
             scores = write_report(options.output, tables, **settings)
     print("\n\n".join(score_text(table) for table in scores))
     return 0
@@ -152,7 +152,7 @@ def _run_refine(options):
     check_output(options.output, overwrite=options.overwrite)
     refined = refine(options.ensemble, level=options.level, false_discovery=options.false_discovery)
     suspicious = int((refined["suspicious"] > 0).sum())
-    refined.meta["HISTORY"] = command()
+    refined.meta["HISTORY"] = command(options)
     if file_format(options.output) == "ascii.csv":
         refined = original_columns(refined)
     write_table(refined, options.output, overwrite=options.overwrite)

@@ -45,6 +45,7 @@ def add_fetch(commands):
 
 def _run_fetch_sed(options):
     from ..fetch import fetch_sed
+    from ..io.output import check_place, placed
 
     target = options.name
     given = options.ra is not None, options.dec is not None
@@ -54,6 +55,8 @@ def _run_fetch_sed(options):
         from astropy.coordinates import SkyCoord
 
         target = SkyCoord(options.ra, options.dec, unit="deg")
+    if options.output is not None:
+        check_place(options.output, overwrite=options.overwrite)
     limits = {name: getattr(options, name) for name in ("radius", "timeout", "max_age")}
     with warnings_said(options):
         sed = fetch_sed(target, services(options), **limits)
@@ -65,7 +68,11 @@ def _run_fetch_sed(options):
     if form == "vou":
         sed = sed[~sed["duplicate"]]  # the format has no mark for them
     form = "ascii.ecsv" if form == "ecsv" else f"{form}-sed"
-    sed.write(options.output or sys.stdout, format=form, overwrite=options.overwrite)
+    if options.output is None:
+        sed.write(sys.stdout, format=form)
+        return 0
+    with placed(options.output, overwrite=options.overwrite) as beside:
+        sed.write(beside, format=form)
     return 0
 
 

@@ -1,6 +1,7 @@
 """The command ``blase``."""
 
 import argparse
+import re
 import sys
 
 from .._version import __version__
@@ -47,6 +48,13 @@ _EXTRAS = {
 }
 
 
+def _words(error):
+    """An error in words; its hint names arguments of Python, which are options here."""
+    hint = getattr(error, "hint", "")
+    options = re.sub(r"\b(\w+)=(True\b)?", lambda m: "--" + m[1].replace("_", "-"), hint)
+    return str(error).removesuffix(hint) + options
+
+
 def main(args=None):
     """Run the command ``blase``.
 
@@ -60,8 +68,10 @@ def main(args=None):
     code : int
         0 all good, 1 an error or nothing usable, 2 wrong usage, 130 interrupted.
     """
+    words = sys.argv[1:] if args is None else [str(word) for word in args]
     try:
-        options = _parser().parse_args(args)
+        options = _parser().parse_args(words)
+        options.words = words
         return options.run(options)
     except SystemExit as stop:  # argparse: 2 for wrong usage, 0 for --help and --version
         return stop.code
@@ -74,7 +84,7 @@ def main(args=None):
         print(f"blase: error: {error}{hint}", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
-        print(f"blase: error: {error}", file=sys.stderr)
+        print(f"blase: error: {_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("blase: interrupted", file=sys.stderr)

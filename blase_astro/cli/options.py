@@ -166,11 +166,11 @@ def progress(options):
     return show
 
 
-def command():
-    """The words that started the process, for the header of what it writes."""
+def command(options):
+    """The words of the command, for the header of what it writes."""
     import shlex
 
-    return shlex.join(["blase", *sys.argv[1:]])
+    return shlex.join(["blase", *options.words])
 
 
 def estimate_settings(options):
@@ -181,7 +181,7 @@ def estimate_settings(options):
 def catalog_settings(options):
     names = ("ensemble", "radius", "ra", "dec", "frame", "prefix", "overwrite_columns", "overwrite")
     settings = {name: getattr(options, name) for name in names}
-    return settings | {"command": command(), "say": say(options)}
+    return settings | {"command": command(options), "say": say(options)}
 
 
 def count(text):

@@ -64,12 +64,10 @@ def add_simulate(commands):
 
 
 def _run_simulate(options):
-    import os
-
+    from ..io.output import check_place
     from ..simulate.make import simulate_seds, write_simulated
 
-    if os.path.exists(options.output) and not options.overwrite:
-        raise FileExistsError(f"{options.output} exists; --overwrite replaces it")
+    check_place(options.output, overwrite=options.overwrite)
     sampling = None
     if options.sampling is not None:
         from ..io import read_points
@@ -86,13 +84,14 @@ def _run_train(options):
     from pathlib import Path
 
     from ..ensemble import TARGETS
+    from ..io.output import ExistsAlready
     from ..training.dataset import read_training_set
 
     output = Path(options.output)
     existing = [output / f"{target}.npz" for target in TARGETS]
     existing = [path for path in existing if path.exists()]
     if existing and not (options.overwrite or options.resume):
-        raise FileExistsError(f"{existing[0]} exists; --overwrite replaces it")
+        raise ExistsAlready(existing[0])
     labels = None
     if options.labels is not None:
         from astropy.table import Table

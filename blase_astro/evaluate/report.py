@@ -2,15 +2,12 @@
 
 import base64
 import html
-import os
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from .._version import __version__
 from ..io.files import write_table
+from ..io.output import placed_folder
 from ..targets import SED_CLASSES, TARGETS
 from .comparison import _groups, score, score_text
 from .figures import (
@@ -102,8 +99,7 @@ def write_report(
     >>> len(scores)
     2
     """
-    folder = Path(folder)
-    with _into_place(folder, overwrite) as beside:
+    with placed_folder(folder, marker="report.html", overwrite=overwrite) as beside:
         parts, all_scores = [], []
         for table in tables:
             target, scores = table.meta["target"], score(table)
@@ -120,22 +116,6 @@ def write_report(
         page = _page(title, command, parts)
         (beside / "report.html").write_text(page, encoding="utf-8")
     return all_scores
-
-
-@contextmanager
-def _into_place(folder, overwrite):
-    """A folder beside, whose files move to their place when all are written."""
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; wanted a folder for the report")
-    if (folder / "report.html").exists() and not overwrite:
-        raise FileExistsError(f"{folder} holds a report already; give overwrite to replace it")
-    if not folder.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{folder}: the folder {folder.parent} does not exist")
-    with tempfile.TemporaryDirectory(prefix=".blase-", dir=folder.absolute().parent) as beside:
-        yield Path(beside)
-        folder.mkdir(exist_ok=True)
-        for path in Path(beside).iterdir():
-            os.replace(path, folder / path.name)
 
 
 def _draw(table, members):

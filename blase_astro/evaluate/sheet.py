@@ -1,7 +1,5 @@
 """Pages of single SEDs with their estimates."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,7 @@ import numpy as np
 from .. import plotting
 from ..estimates import estimate_arrays
 from ..io import list_seds, read_seds
+from ..io.output import placed
 from ..sky import match_sky
 
 __all__ = ["sed_panels", "write_sheet"]
@@ -126,15 +125,8 @@ def write_sheet(panels, output, *, per_page=1, overwrite=False):
     suffix = output.suffix.lower()
     if suffix not in (".pdf", ".png", ".svg"):
         raise ValueError(f"{output}: no known suffix; wanted .pdf, .png or .svg")
-    if output.exists() and not overwrite:
-        raise FileExistsError(f"{output} exists already; give overwrite to replace it")
-    if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{output}: the folder {output.parent} does not exist")
-    with tempfile.TemporaryDirectory(prefix=".blase-", dir=output.absolute().parent) as folder:
-        beside = Path(folder) / output.name
-        n = _write_pages(panels, beside, suffix, per_page)
-        os.replace(beside, output)
-    return n
+    with placed(output, overwrite=overwrite) as beside:
+        return _write_pages(panels, beside, suffix, per_page)
 
 
 def _write_pages(panels, path, suffix, per_page):
@@ -146,7 +138,8 @@ def _write_pages(panels, path, suffix, per_page):
     if figure is None:
         raise ValueError("there is no SED to draw")
     if suffix == ".pdf":
-        with PdfPages(path, metadata={"CreationDate": None}) as pdf:
+        # Opened here, as matplotlib leaves its own file open where the disk is full.
+        with open(path, "wb") as file, PdfPages(file, metadata={"CreationDate": None}) as pdf:
             pdf.savefig(figure)
             for figure, count in pages:
                 pdf.savefig(figure)

@@ -12,11 +12,12 @@ from .files import (
     _quiet_units,
     _save_votable,
     _words,
-    _written_beside,
+    check_output,
     file_format,
     read_catalog,
     write_table,
 )
+from .output import placed
 
 __all__ = ["append_columns"]
 
@@ -71,10 +72,12 @@ def append_columns(source, columns, output, *, overwrite=False, replace=()):
         same = False
     form = file_format(output)
     if same and form == "fits" and _is_binary_table(source):
-        with _written_beside(output, overwrite) as beside:
+        check_output(output, overwrite=overwrite)
+        with placed(output, overwrite=overwrite) as beside:
             _append_to_fits(source, columns, beside, replace)
     elif same and form == "votable":
-        with _written_beside(output, overwrite) as beside, _quiet_units():
+        check_output(output, overwrite=overwrite)
+        with placed(output, overwrite=overwrite) as beside, _quiet_units():
             _append_to_votable(source, columns, beside, replace)
     else:
         table = join_columns(read_catalog(source), columns, replace)

@@ -1,11 +1,12 @@
-"""Tables on disk: formats by suffix, reading, writing beside and moving into place."""
+"""Tables on disk: formats by suffix, reading and writing."""
 
 import gzip
-import os
 import warnings
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+
+from .output import check_place, placed
 
 __all__ = ["check_output", "file_format", "read_catalog", "write_table"]
 
@@ -81,33 +82,9 @@ def check_output(output, *, overwrite=False):
         ...
     FileNotFoundError: ...
     """
-    output = Path(output)
-    file_format(output)
-    if output.is_dir():
-        raise IsADirectoryError(f"{output} is a folder; wanted the name of a file")
-    if output.exists() and not overwrite:
-        raise FileExistsError(f"{output} exists already; give overwrite to replace it")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output}: the folder {output.parent} does not exist")
-    if not os.access(output.parent, os.W_OK):
-        raise PermissionError(f"{output}: the folder {output.parent} is read-only")
-
-
-@contextmanager
-def _written_beside(output, overwrite):
-    """A name beside the output, moved into place when all is written and removed when not."""
-    output = Path(output)
-    check_output(output, overwrite=overwrite)
-    beside = output.with_name(f".{os.getpid()}-{output.name}")
-    try:
-        yield beside
-        os.replace(beside, output)
-    except OSError as error:
-        if error.errno is None or error.filename not in (None, str(beside)):
-            raise
-        raise OSError(f"{output} could not be written: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    if file_format(output) == "parquet":
+        import pyarrow.parquet  # noqa: F401  (what is missing is said before the work)
+    check_place(output, overwrite=overwrite)
 
 
 @contextmanager
@@ -212,7 +189,8 @@ def write_table(table, output, *, overwrite=False):
     'pos.eq.ra;meta.main'
     """
     form = file_format(output)
-    with _written_beside(output, overwrite) as beside, _quiet_units():
+    check_output(output, overwrite=overwrite)
+    with placed(output, overwrite=overwrite) as beside, _quiet_units():
         if form == "fits":
             _write_fits(table, beside)
         elif form == "votable":

@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 
 from .answers import numbers, read_bytes, texts
+from .output import placed
 from .table import sed_table
 
 __all__ = ["read_gadf", "read_jetset", "write_gadf", "write_jetset"]
@@ -117,7 +118,8 @@ def write_gadf(sed, output, *, overwrite=False):
         meta={"SED_TYPE": "e2dnde"} | _known(sed, redshift="redshift", name="source"),
     )
     fits = str(output).lower().endswith((".fits", ".fits.gz", ".fit"))
-    table.write(output, format="fits" if fits else "ascii.ecsv", overwrite=overwrite)
+    with placed(output, overwrite=overwrite) as beside:
+        table.write(beside, format="fits" if fits else "ascii.ecsv")
 
 
 def read_jetset(file):
@@ -235,7 +237,8 @@ def write_jetset(sed, output, *, overwrite=False):
         meta=_known(sed, redshift="z", name="obj_name")
         | {"restframe": "obs", "data_scale": "lin-lin"},
     )
-    table.write(output, format="ascii.ecsv", overwrite=overwrite)
+    with placed(output, overwrite=overwrite) as beside:
+        table.write(beside, format="ascii.ecsv")
 
 
 def _spectral():

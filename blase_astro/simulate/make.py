@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._version import __version__
+from ..io.output import placed
 from ..io.table import Points
 from .observation import _observe
 from .physics import _peak, _population, _set_level
@@ -140,20 +141,12 @@ def write_simulated(points, output, *, overwrite=False):
     >>> len(list_seds('simulated.zip'))
     2
     """
-    import os
-    import tempfile
     import zipfile
 
-    output = os.path.expanduser(output)
-    if os.path.exists(output) and not overwrite:
-        raise FileExistsError(f"{output} exists; to replace it, pass overwrite=True")
-    folder = os.path.dirname(os.path.abspath(output))
-    with tempfile.TemporaryDirectory(prefix=".blase-", dir=folder) as beside:
-        path = os.path.join(beside, os.path.basename(output))
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
+    with placed(output, overwrite=overwrite) as beside:
+        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
             for name, text in zip(points.name, _texts(points), strict=True):
                 archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
-        os.replace(path, output)
 
 
 def _texts(points):

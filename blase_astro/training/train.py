@@ -22,6 +22,7 @@ from .._version import __version__
 from ..calibration import fit_calibration
 from ..ensemble import TARGETS, Ensemble
 from ..flags import flag_reference
+from ..io.output import placed
 from ..io.table import select
 from ..sed import bin_points, load_bins
 from ..simulate.make import simulate_seds
@@ -166,7 +167,8 @@ def _keep_config(folder, config, resume):
         for checkpoint in folder.glob("*/last.ckpt"):  # of an earlier run
             checkpoint.unlink()
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    with placed(path, overwrite=True) as beside:
+        beside.write_text(text)
 
 
 def _labels(table):

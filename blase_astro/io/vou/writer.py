@@ -1,9 +1,8 @@
 """The 'vou-sed' writer: an SED table as a file of VOU_Blazars."""
 
-import os
-
 import numpy as np
 
+from ..output import placed
 from .lines import _decode, split_text
 from .reader import _UNKNOWN_MJD
 
@@ -141,8 +140,5 @@ def write_vou(table, output, *, overwrite=False):
     if hasattr(output, "write"):
         output.write(text)
         return
-    try:
-        with open(os.path.expanduser(output), "w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise FileExistsError(f"{output} exists; to replace it, pass overwrite=True") from None
+    with placed(output, overwrite=overwrite) as beside:
+        beside.write_text(text, encoding="utf-8", newline="\n")
