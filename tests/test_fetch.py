@@ -376,7 +376,7 @@ def test_sed_command_writes_a_vou_file(server, tmp_path, capsys):
     assert sed.meta["redshift"] == 0.116
     assert sed.meta["ra"] == pytest.approx(329.71694)
     assert main(["fetch", "sed", "BLZ J2158-3013", "-o", str(path)]) == 1
-    assert capsys.readouterr().err.endswith("overwrite=True\n")
+    assert capsys.readouterr().err.endswith("give --overwrite to replace it\n")
 
 
 @pytest.mark.parametrize("form", ["gadf", "jetset", "ecsv"])

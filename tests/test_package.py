@@ -38,6 +38,7 @@ HEAVY = ("torch", "pytorch_lightning", "sklearn", "matplotlib", "astroquery", "p
 BASE = ("numpy", "scipy", "astropy")
 # Which modules may need what is not in the base install.
 EXTRAS = {
+    "io": {"pyarrow"},
     "training": {"torch", "pytorch_lightning"},
     "plotting": {"matplotlib"},
     "evaluate": {"matplotlib"},

@@ -112,10 +112,11 @@ def placed(output, *, overwrite=False):
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from blase_astro.io.output import placed
     >>> with placed('whole.txt') as beside:
     ...     _ = beside.write_text('all or nothing')
-    >>> open('whole.txt').read()
+    >>> Path('whole.txt').read_text()
     'all or nothing'
     """
     output = Path(output).expanduser()

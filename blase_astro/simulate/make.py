@@ -143,10 +143,13 @@ def write_simulated(points, output, *, overwrite=False):
     """
     import zipfile
 
-    with placed(output, overwrite=overwrite) as beside:
-        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
-            for name, text in zip(points.name, _texts(points), strict=True):
-                archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+    pack = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 4}
+    with (
+        placed(output, overwrite=overwrite) as beside,
+        zipfile.ZipFile(beside, "w", **pack) as archive,
+    ):
+        for name, text in zip(points.name, _texts(points), strict=True):
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
 
 
 def _texts(points):
