@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blase_astro.io import sed_table
+from blase_astro.io.files import read_catalog, write_table
 from blase_astro.io.table import select
 from blase_astro.sed import points_from_seds
 from blase_astro.training import (
@@ -18,6 +19,7 @@ from blase_astro.training import (
     read_training_set,
     seed_pool,
     split_bags,
+    training_points,
 )
 from blase_astro.training.pools import LABEL_EDGES
 
@@ -150,6 +152,25 @@ def test_units_of_labels(three, column):
     table = read_training_set(archive, catalog)
     np.testing.assert_allclose(table["log_nu_peak"], [13, 14])
     assert np.isnan(table["log_nufnu_peak"]).all()
+
+
+@pytest.mark.parametrize("suffix", ["fits", "ecsv", "vot", "parquet"])
+def test_the_table_can_be_kept(three, tmp_path, suffix):
+    """In every format that holds arrays; the measurements are found again, in the order of rows."""
+    archive, catalog = three
+    catalog["log_nu_peak"] = [13.0, 14.0, 15.0]
+    table = read_training_set(archive, catalog)[::-1]
+    path = tmp_path / f"table.{suffix}"
+    write_table(table, path)
+    again = read_catalog(path)
+    np.testing.assert_array_equal(again["binned"], table["binned"])
+    points = training_points(archive, again)
+    assert points.name == table["file"].tolist()
+    assert points.ra.tolist() == [20, 10, 0]
+    assert np.bincount(points.sed).tolist() == [5, 5, 5]
+    (archive / "source1").unlink()
+    with pytest.raises(ValueError, match=r"holds no source1 \(1 of 3 files"):
+        training_points(archive, again)
 
 
 @pytest.mark.parametrize("radius", [5.0, 5 * u.arcsec, "0.1 arcmin"])

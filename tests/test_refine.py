@@ -5,9 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from astropy.io.votable.ucd import parse_ucd
+from astropy.table import Table
 from numpy.testing import assert_allclose, assert_array_equal
 
-from blase_astro.evaluate import original_columns, out_of_bag, refine
+from blase_astro.evaluate import (
+    original_columns,
+    out_of_bag,
+    out_of_bag_line,
+    refine,
+    write_refined,
+)
 
 
 def _with_labels(ensemble, label, **columns):
@@ -50,6 +57,64 @@ def test_wrong_labels_come_first(ensembles):
 def test_right_labels_are_left_alone(ensembles):
     """Without wrong labels next to none is suspicious."""
     assert (refine([ensembles["nu_peak"]])["suspicious"] > 0).mean() < 0.02
+
+
+def test_no_ensemble():
+    """Said in words."""
+    with pytest.raises(ValueError, match="wanted at least one Ensemble, got none"):
+        refine([])
+
+
+def test_the_level_of_the_intervals_counts(ensembles):
+    """Half of the labels lie in intervals of 50 percent, and they are narrower."""
+    wide, narrow = (refine([ensembles["nu_peak"]], level=level) for level in (0.95, 0.5))
+    width = [np.median(t["log_nu_peak_hi"] - t["log_nu_peak_lo"]) for t in (wide, narrow)]
+    assert width[0] > 2 * width[1]
+    assert (wide.meta["PILEVEL"], narrow.meta["PILEVEL"]) == (0.95, 0.5)
+    table = out_of_bag(ensembles["nu_peak"], level=0.5)
+    inside = (table["lo"] <= table["label"]) & (table["label"] <= table["hi"])
+    assert_allclose(inside.mean(), 0.5, atol=0.08)
+
+
+def test_suspicious_is_what_the_rate_says(ensembles):
+    """Those and only those whose q is at most the rate that was asked for, one bit a target."""
+    label = {}
+    for target, ensemble in ensembles.items():
+        label[target] = ensemble.source_columns["label"].copy()
+        label[target][: 40 if target == "nu_peak" else 25] += np.linspace(0.4, 1.2, 40)[:25].repeat(
+            [2] * 15 + [1] * 10 if target == "nu_peak" else 1
+        )
+    both = [_with_labels(e, label[t]) for t, e in ensembles.items()]
+    for rate in (0.01, 0.1, 0.3):
+        refined = refine(both, false_discovery=rate)
+        expected = (refined["log_nu_peak_q"] <= rate) + 2 * (refined["log_nufnu_peak_q"] <= rate)
+        assert_array_equal(refined["suspicious"], expected)
+        assert refined.meta["FALSEDIS"] == rate
+    assert set(expected) == {0, 1, 2, 3}
+
+
+def test_the_line_of_a_training(ensembles):
+    """Median error and coverage are those of the table."""
+    ensemble = ensembles["nu_peak"]
+    table = out_of_bag(ensemble)
+    error = np.median(np.abs(table["label"] - table["mean"]))
+    inside = ((table["lo"] <= table["label"]) & (table["label"] <= table["hi"])).mean()
+    assert out_of_bag_line(ensemble) == (
+        f"nu_peak: 300 sources, out of bag: median error {error:.3f} dex, 95-percent intervals "
+        f"hold {inside:.1%}"
+    )
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ecsv", "fits", "vot"])
+def test_the_file_of_refining(ensembles, tmp_path, suffix):
+    """CSV has the columns of the original; the others all, in their order."""
+    refined = refine(list(ensembles.values()))
+    path = tmp_path / f"refined.{suffix}"
+    write_refined(refined, path)
+    expected = original_columns(refined) if suffix == "csv" else refined
+    assert Table.read(path).colnames == expected.colnames
+    with pytest.raises(FileExistsError):
+        write_refined(refined, path)
 
 
 def test_both_targets(ensembles, ensemble_dir):

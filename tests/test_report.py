@@ -12,10 +12,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from blase_astro.cli import main
 from blase_astro.evaluate import (
     compare,
+    compare_targets,
     member_means,
     normal_interval,
     score,
     score_text,
+    sed_panels,
     write_sheet,
 )
 from blase_astro.io import sed_table
@@ -153,6 +155,21 @@ def test_other_columns():
     labels["by_hand"] = LABELS["log_nu_peak"]
     table = compare(estimates, labels, columns=("peak", "low", "high"), label="by_hand", level=0.95)
     assert_allclose(table["mean"], ESTIMATES["log_nu_peak"])
+
+
+def test_both_targets_are_compared_where_they_are_there():
+    """Frequency and flux; a named column is that of one target alone."""
+    labels = LABELS.copy()
+    both = compare_targets(ESTIMATES, labels)
+    assert [table.meta["target"] for table in both] == ["nu_peak", "nufnu_peak"]
+    assert_array_equal(both[1]["label"], compare(ESTIMATES, labels, target="nufnu_peak")["label"])
+    one = compare_targets(ESTIMATES, labels, label="log_nu_peak", level=0.5)
+    assert [(table.meta["target"], table.meta["level"]) for table in one] == [("nu_peak", 0.5)]
+    labels.remove_column("log_nu_peak")
+    assert [t.meta["target"] for t in compare_targets(ESTIMATES, labels)] == ["nufnu_peak"]
+    labels.remove_column("log_nufnu_peak")
+    with pytest.raises(ValueError, match="labels: wanted a column log_nu_peak_label or"):
+        compare_targets(ESTIMATES, labels)
 
 
 def test_what_is_missing_is_named():
@@ -352,3 +369,23 @@ def test_sheet_refuses(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         write_sheet([], tmp_path / "a" / "sheet.pdf")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_panels_do_not_depend_on_the_order_of_the_ensembles(ensembles, tmp_path):
+    """Density, interval and known peak are those of the frequency, wherever its ensemble stands."""
+    nu, nufnu = ensembles["nu_peak"], ensembles["nufnu_peak"]
+    sources = nu.source_columns
+    meta = {"ra": sources["ra"][7], "dec": sources["dec"][7]}
+    sed = sed_table([1.4e9, 5e9, 5e14, 2.4e17], [2e-14, 3e-14, 8e-12, 3e-13], meta=meta)
+    sed.write(tmp_path / "sed.txt", format="vou-sed")
+    (first,), (second,), (flux,) = (
+        list(sed_panels([tmp_path / "sed.txt"], order, radius=5 * u.arcsec))
+        for order in ([nu, nufnu], [nufnu, nu], [nufnu])
+    )
+    assert first["known"] == second["known"] == sources["label"][7]
+    assert first["title"] == second["title"]
+    for name in ("density", "interval", "flux_interval"):
+        assert_array_equal(first[name], second[name])
+    value, density = first["density"]
+    assert_allclose(density.sum() * (value[1] - value[0]), 1, atol=0.05)
+    assert "known" not in flux

@@ -11,6 +11,7 @@ pytest.importorskip("pytorch_lightning")
 
 from blase_astro.cli import main  # noqa: E402
 from blase_astro.ensemble import MIN_VARIANCE, Ensemble  # noqa: E402
+from blase_astro.io.table import select  # noqa: E402
 from blase_astro.simulate import simulate_seds  # noqa: E402
 from blase_astro.training import (  # noqa: E402  # noqa: E402  # noqa: E402
     PRESETS,
@@ -36,8 +37,8 @@ SMALL = TrainConfig(
 
 
 @pytest.fixture(scope="module")
-def table():
-    """A training set of simulated sources, in the shape of a real one."""
+def training_set():
+    """A training set of simulated sources, in the shape of a real one, and its measurements."""
     from astropy.table import Table
 
     from blase_astro.sed import bin_points
@@ -48,7 +49,13 @@ def table():
     columns = {name: np.asarray(truth[name])[keep] for name in ("log_nu_peak", "log_nufnu_peak")}
     columns |= {"name": [f"s{i}" for i in keep], "binned": binned[keep]}
     columns |= {"ra": np.linspace(0, 350, len(keep)), "dec": np.linspace(-80, 80, len(keep))}
-    return Table(columns | {"sed": keep}, meta={"points": points})
+    return Table(columns), select(points, keep)
+
+
+@pytest.fixture(scope="module")
+def table(training_set):
+    """The table of the training set."""
+    return training_set[0]
 
 
 def pool_of(table, config):
@@ -139,9 +146,10 @@ def test_export_is_the_network(table, target, subtract_level):
     np.testing.assert_allclose(variances.reshape(4, -1), variance, rtol=1e-4)
 
 
-def test_training_end_to_end(table, tmp_path):
+def test_training_end_to_end(training_set, tmp_path):
     """Both targets, files and logs; the same seed gives the same bits, another one others."""
-    first = train_ensemble(table, SMALL, output=tmp_path, progress=False)
+    table, points = training_set
+    first = train_ensemble(table, SMALL, sampling=points, output=tmp_path, progress=False)
     assert set(first) == {"nu_peak", "nufnu_peak"}
     for target, ensemble in first.items():
         loaded = Ensemble.load(tmp_path, target)
@@ -152,9 +160,9 @@ def test_training_end_to_end(table, tmp_path):
         assert loaded.meta["config"]["n_bags"] == 2
         assert list((tmp_path / "logs" / target).glob("*/metrics.csv"))
         assert list((tmp_path / "logs" / target).glob("*/events.*"))
-    again = train_ensemble(table, SMALL, progress=False)
+    again = train_ensemble(table, SMALL, sampling=points, progress=False)
     assert again["nu_peak"].digest == first["nu_peak"].digest
-    other = train_ensemble(table, replace(SMALL, seed=1), progress=False)
+    other = train_ensemble(table, replace(SMALL, seed=1), sampling=points, progress=False)
     assert other["nu_peak"].digest != first["nu_peak"].digest
 
 
@@ -168,6 +176,30 @@ def test_out_of_bag_estimates_come_from_the_own_bag(table):
     found, separation, _ = ensemble.find_bag(table["ra"], table["dec"])
     np.testing.assert_array_equal(found, columns["bag"])
     assert separation.max() < 0.01
+
+
+def test_the_sampling_is_that_of_the_sources(training_set):
+    """Simulated SEDs have the measurements of a source and stay in its bag; others are refused."""
+    table, points = training_set
+    bag = np.arange(len(table)) % 3
+    binned, _, sim_bag, weight = train._simulated(points, bag, SMALL)
+    assert len(weight) == len(binned) <= SMALL.simulated
+    assert (weight == SMALL.simulated_weight).all()
+    _, truth = simulate_seds(SMALL.simulated, seed=SMALL.seed, sampling=points)
+    filled = [set(np.flatnonzero(np.isfinite(row))) for row in np.asarray(table["binned"])]
+    assert (sim_bag >= 0).all()
+    for row, b in zip(binned, sim_bag, strict=True):
+        bins = set(np.flatnonzero(np.isfinite(row)))
+        assert b in {bag[i] for i, full in enumerate(filled) if bins <= full}
+    assert set(np.asarray(truth["pattern"])) <= set(range(len(table)))
+    with pytest.raises(ValueError, match=r"wanted one SED for each of \d+ sources, got 3"):
+        train_ensemble(table, SMALL, sampling=select(points, np.arange(3)), progress=False)
+
+
+def test_without_sampling_simulated_seds_belong_to_no_bag(table):
+    """The built-in surveys know no source."""
+    sim_bag = train._simulated(None, np.zeros(len(table), int), SMALL)[2]
+    assert (sim_bag == -1).all()
 
 
 def test_one_target_without_flux_labels(table):

@@ -86,32 +86,22 @@ def _out_of_bag(options):
 
 
 def _compared(options):
-    """Estimates beside known values: both targets where their columns are there."""
-    from ..evaluate.comparison import compare
+    """Estimates beside known values, and what the report shows besides."""
+    from ..evaluate.comparison import compare_targets
     from ..io.files import read_catalog
 
     if options.what is None or options.archive:
         raise ValueError("--truth goes with a table of estimates, not with an ensemble or --seds")
     estimates, labels = read_catalog(options.what), read_catalog(options.truth)
-    named = options.target or options.estimate or options.label
-    tables, settings = [], {"level": options.level, "radius": options.radius}
-    for target in ("nu_peak", "nufnu_peak"):
-        if named and target != (options.target or "nu_peak"):
-            continue
-        try:
-            tables.append(
-                compare(
-                    estimates,
-                    labels,
-                    target=target,
-                    columns=options.estimate,
-                    label=options.label,
-                    **settings,
-                )
-            )
-        except ValueError:
-            if named or target == "nu_peak":
-                raise
+    tables = compare_targets(
+        estimates,
+        labels,
+        target=options.target,
+        columns=options.estimate,
+        label=options.label,
+        level=options.level,
+        radius=options.radius,
+    )
     say(options)(
         f"{len(tables[0])} of {len(estimates)} estimates have one of {len(labels)} known values"
     )
@@ -146,16 +136,14 @@ def add_refine(commands):
 
 
 def _run_refine(options):
-    from ..evaluate.labels import original_columns, refine
-    from ..io.files import check_output, file_format, write_table
+    from ..evaluate.labels import refine, write_refined
+    from ..io.files import check_output
 
     check_output(options.output, overwrite=options.overwrite)
     refined = refine(options.ensemble, level=options.level, false_discovery=options.false_discovery)
     suspicious = int((refined["suspicious"] > 0).sum())
     refined.meta["HISTORY"] = command(options)
-    if file_format(options.output) == "ascii.csv":
-        refined = original_columns(refined)
-    write_table(refined, options.output, overwrite=options.overwrite)
+    write_refined(refined, options.output, overwrite=options.overwrite)
     say(options)(f"{suspicious} of {len(refined)} sources have a suspicious label; they come first")
     return 0
 

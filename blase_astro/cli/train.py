@@ -85,7 +85,7 @@ def _run_train(options):
 
     from ..ensemble import TARGETS
     from ..io.output import ExistsAlready
-    from ..training.dataset import read_training_set
+    from ..training.dataset import read_training_set, training_points
 
     output = Path(options.output)
     existing = [output / f"{target}.npz" for target in TARGETS]
@@ -109,13 +109,16 @@ def _run_train(options):
             radius=options.radius,
             report=tell,
         )
+        sampling = training_points(options.archive, table) if config.simulated else None
     tell(f"{len(table)} sources to train on")
+    from ..evaluate.labels import out_of_bag_line
     from ..training.train import train_ensemble
 
     try:
         trained = train_ensemble(
             table,
             config,
+            sampling=sampling,
             output=output,
             resume=options.resume,
             progress=not options.quiet and sys.stderr.isatty(),
@@ -128,7 +131,7 @@ def _run_train(options):
         tell("the same command with --resume goes on from the last whole epoch")
         raise
     for ensemble in trained.values():
-        print(_training_line(ensemble))
+        print(out_of_bag_line(ensemble))
     return 0
 
 
@@ -145,22 +148,3 @@ def _train_config(options):
         if getattr(options, name) is not None
     }
     return replace(PRESETS[options.preset], **given)
-
-
-def _training_line(ensemble):
-    """Out-of-bag scores of a trained ensemble, calibrated without the bag that is judged."""
-    import numpy as np
-
-    from ..calibration import calibrate_out_of_bag
-
-    label, mean, std, n_bins, bag = (
-        ensemble.source_columns[name] for name in ("label", "oob_mean", "oob_std", "n_bins", "bag")
-    )
-    inside = np.zeros(len(label), bool)
-    for rows, calibration in calibrate_out_of_bag(bag, label, mean, std, n_bins):
-        lo, hi = calibration.interval(mean[rows], std[rows], n_bins[rows])
-        inside[rows] = (lo <= label[rows]) & (label[rows] <= hi)
-    return (
-        f"{ensemble.target}: {len(label)} sources, out of bag: median error "
-        f"{np.median(np.abs(label - mean)):.3f} dex, 95-percent intervals hold {inside.mean():.1%}"
-    )

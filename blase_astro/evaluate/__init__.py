@@ -8,6 +8,7 @@ _PUBLIC = {
     "cdf_of_interval": "scores",
     "class_groups": "scores",
     "compare": "comparison",
+    "compare_targets": "comparison",
     "confusion": "scores",
     "crps": "scores",
     "evaluate": "scores",
@@ -19,6 +20,7 @@ _PUBLIC = {
     "normal_interval": "scores",
     "original_columns": "labels",
     "out_of_bag": "labels",
+    "out_of_bag_line": "labels",
     "out_of_bag_tables": "comparison",
     "plot_confusion": "figures",
     "plot_estimates": "figures",
@@ -34,6 +36,7 @@ _PUBLIC = {
     "score_text": "comparison",
     "sed_panels": "sheet",
     "winkler_score": "scores",
+    "write_refined": "labels",
     "write_report": "report",
     "write_sheet": "sheet",
 }

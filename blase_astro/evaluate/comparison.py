@@ -11,7 +11,7 @@ from ..targets import TARGETS, log10_column
 from .labels import out_of_bag
 from .scores import cdf_of_interval, class_groups, evaluate_groups, n_bins_groups
 
-__all__ = ["compare", "member_means", "out_of_bag_tables", "score", "score_text"]
+__all__ = ["compare", "compare_targets", "member_means", "out_of_bag_tables", "score", "score_text"]
 
 _NAME_COLUMNS = ("file", "name", "Source_Name", "source_name")
 _TEXT_COLUMNS = (
@@ -159,6 +159,51 @@ def compare(
     return table
 
 
+def compare_targets(
+    estimates, labels, *, target=None, columns=None, label=None, level=None, radius=5.0
+):
+    """As `compare`, for both targets where their columns are there.
+
+    Parameters
+    ----------
+    estimates, labels, level, radius
+        See `compare`.
+    target, columns, label
+        See `compare`; where one is given, that target alone is compared.
+
+    Returns
+    -------
+    tables : list of `~astropy.table.Table`
+        What `compare` gives for each target, that of the peak frequency first.
+
+    Raises
+    ------
+    ValueError
+        As `compare`.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.evaluate import compare_targets
+    >>> labels = Table({'name': ['a', 'b'], 'log_nu_peak': [13.0, 15.0]})
+    >>> estimates = Table({'name': ['b'], 'log_nu_peak': [14.8], 'log_nu_peak_lo': [14.1],
+    ...                    'log_nu_peak_hi': [15.5]})
+    >>> [table.meta['target'] for table in compare_targets(estimates, labels)]
+    ['nu_peak']
+    """
+    options = {"columns": columns, "label": label, "level": level, "radius": radius}
+    wanted = [target or "nu_peak"]
+    if not (target or columns or label):
+        there = [t for t in TARGETS if _estimate_column(estimates, t)]
+        wanted = [t for t in there if TARGETS[t].label_column(labels)] or wanted
+    return [compare(estimates, labels, target=name, **options) for name in wanted]
+
+
+def _estimate_column(estimates, target):
+    """The column of the estimate as the package writes it, log10 before linear; None if none."""
+    return next((n for n in (f"log_{target}", target) if n in estimates.colnames), None)
+
+
 def _label_column(labels, target):
     """The usual column of known values."""
     name = TARGETS[target].label_column(labels)
@@ -170,7 +215,7 @@ def _label_column(labels, target):
 
 def _estimate_columns(estimates, target):
     """Columns of the estimate and its interval as the package writes them."""
-    name = next((n for n in (f"log_{target}", target) if n in estimates.colnames), None)
+    name = _estimate_column(estimates, target)
     if name is None:
         raise ValueError(
             f"estimates: wanted a column log_{target} or {target}; got {estimates.colnames}"

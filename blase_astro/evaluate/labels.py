@@ -5,9 +5,9 @@ import numpy as np
 from ..calibration import calibrate_out_of_bag
 from ..estimates import load_ensembles
 from ..targets import TARGETS
-from .scores import crps, q_value, randomised_pit
+from .scores import crps, evaluate, q_value, randomised_pit
 
-__all__ = ["original_columns", "out_of_bag", "refine"]
+__all__ = ["original_columns", "out_of_bag", "out_of_bag_line", "refine", "write_refined"]
 
 # First columns of the table that the original work ends with.
 _ORIGINAL_COLUMNS = ("Right Ascension", "Declination", "Bag", "Catalogue Peak", "Estimated Peak")
@@ -99,6 +99,36 @@ def _fill(columns, rows, calibration, label, prediction, level, rounding, seed):
     return columns
 
 
+def out_of_bag_line(ensemble):
+    """What a trained ensemble can do, in one line.
+
+    Parameters
+    ----------
+    ensemble : `~blase_astro.ensemble.Ensemble`
+        The ensemble.
+
+    Returns
+    -------
+    text : str
+        Its median error and the coverage of its intervals out of bag.
+
+    Examples
+    --------
+    >>> from blase_astro import Ensemble
+    >>> from blase_astro.evaluate import out_of_bag_line
+    >>> out_of_bag_line(Ensemble.load()).split(':')[0]
+    'nu_peak'
+    """
+    table = out_of_bag(ensemble)
+    columns = [np.asarray(table[name]) for name in ("label", "mean", "lo", "hi")]
+    scores = evaluate(*columns, level=table.meta["level"])[0]
+    return (
+        f"{ensemble.target}: {len(table)} sources, out of bag: median error "
+        f"{scores['abs_error_median']:.3f} dex, 95-percent intervals hold "
+        f"{scores['coverage_95']:.1%}"
+    )
+
+
 def refine(ensemble, *, level=0.95, false_discovery=0.1):
     """Find training labels that disagree with the out-of-bag estimate beyond chance.
 
@@ -144,6 +174,8 @@ def refine(ensemble, *, level=0.95, false_discovery=0.1):
     from astropy.table import Table
 
     ensembles = load_ensembles(ensemble)
+    if not ensembles:
+        raise ValueError("ensemble: wanted at least one Ensemble, got none")
     tables = [out_of_bag(e, level=level) for e in ensembles]
     first = tables[0]
     refined = Table(first["name", "ra", "dec", "bag", "n_bins"], meta={})
@@ -242,3 +274,37 @@ def original_columns(refined):
     columns = [refined[name] for name in ("ra", "dec", "bag", "log_nu_peak_label", "log_nu_peak")]
     names = [*_ORIGINAL_COLUMNS, f"Estimate Error ({100 * refined.meta['PILEVEL']:g}%)"]
     return Table([np.asarray(column) for column in [*columns, error]], names=names)
+
+
+def write_refined(refined, path, *, overwrite=False):
+    """Write the table of `refine`; as CSV with the columns of the original.
+
+    Parameters
+    ----------
+    refined : `~astropy.table.Table`
+        Table of `refine`.
+    path : path-like
+        File to write, the format given by its suffix, as of `~blase_astro.io.files.write_table`.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is not known, or there is no estimate of the peak frequency for a CSV file.
+    OSError
+        If the file exists already or cannot be written.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.evaluate import refine, write_refined
+    >>> write_refined(refine(None), 'refined.csv')
+    >>> Table.read('refined.csv').colnames[:3]
+    ['Right Ascension', 'Declination', 'Bag']
+    """
+    from ..io.files import file_format, write_table
+
+    if file_format(path) == "ascii.csv":
+        refined = original_columns(refined)
+    write_table(refined, path, overwrite=overwrite)

@@ -260,12 +260,9 @@ def ks_distance(pit):
     >>> ks_distance([0.25, 0.75])
     0.25
     """
-    pit = np.sort(np.asarray(pit, float))
-    n = len(pit)
-    if n == 0:
-        return math.nan
-    step = np.arange(n + 1) / n
-    return float(max((pit - step[:-1]).max(), (step[1:] - pit).max()))
+    from scipy.stats import kstest
+
+    return float(kstest(pit, "uniform", method="asymp").statistic) if len(pit) else math.nan
 
 
 def confusion(label, mean):
@@ -538,10 +535,11 @@ def q_value(p_value):
     >>> q_value([0.01, 0.5, 0.04, 0.9])
     array([0.04      , 0.66666667, 0.08      , 0.9       ])
     """
+    from scipy.stats import false_discovery_control
+
     p_value = np.asarray(p_value, float)
-    order = np.argsort(p_value)[: np.isfinite(p_value).sum()]  # NaN sorts last
-    rank = np.arange(1, len(order) + 1)
-    scaled = p_value[order] * (len(order) / rank)
+    known = np.isfinite(p_value)
     q = np.full(p_value.shape, np.nan)
-    q[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    if known.any():
+        q[known] = false_discovery_control(p_value[known])
     return q

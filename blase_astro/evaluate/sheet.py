@@ -21,7 +21,7 @@ def sed_panels(paths, ensembles=(), *, level=0.95, radius=5.0, progress=None):
     paths : iterable of path-like
         SED files, folders or archives.
     ensembles : list of `~blase_astro.ensemble.Ensemble`
-        What estimates the peaks, that for the frequency first; none for the SEDs alone.
+        What estimates the peaks, one a target in any order; none for the SEDs alone.
     level : float
         Probability of the intervals.
     radius : float, `~astropy.units.Quantity` or str
@@ -60,9 +60,11 @@ def _panel_estimate(name, sed, ensembles, level, radius):
     """What an estimate adds to the figure of an SED."""
     columns = estimate_arrays([(name, sed)], ensemble=ensembles, level=level, radius=radius)
     row = {key: values[0] for key, values in columns.items()}
-    first = ensembles[0]
-    panel = {"level": level, "edges": first.bin_edges, "known": _known_label(first, row, radius)}
+    panel = {"level": level, "edges": ensembles[0].bin_edges}
     mean = row.get("log_nu_peak", np.nan)
+    of_frequency = next((e for e in ensembles if e.target == "nu_peak"), None)
+    if of_frequency is not None:
+        panel["known"] = _known_label(of_frequency, row, radius)
     if not np.isfinite(mean):
         return panel | {"title": f"{name}: {row['message'] or 'no estimate'}"}
     lo, hi = row["log_nu_peak_lo"], row["log_nu_peak_hi"]
@@ -71,7 +73,7 @@ def _panel_estimate(name, sed, ensembles, level, radius):
         "title": f"{name}\nlog nu_peak = {mean:.2f} [{lo:.2f}, {hi:.2f}], {row['sed_class']}",
         "peak": mean,
         "interval": (lo, hi),
-        "density": plotting.density(lambda v: first.cdf(v, mean, std, n_bins), mean, std),
+        "density": plotting.density(lambda v: of_frequency.cdf(v, mean, std, n_bins), mean, std),
     }
     if "log_nufnu_peak" in row:
         panel["peak_flux"] = row["log_nufnu_peak"]

@@ -16,6 +16,7 @@ _PUBLIC = {
     "seed_pool": "pools",
     "split_bags": "pools",
     "train_ensemble": "train",
+    "training_points": "dataset",
 }
 
 __all__ = list(_PUBLIC)

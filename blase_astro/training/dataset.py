@@ -5,12 +5,12 @@ import re
 import numpy as np
 
 from ..io import read_points
-from ..io.table import join_points
+from ..io.table import join_points, select
 from ..sed import bin_points, load_bins
 from ..sky import find_position, match_sky, pairs, positions
 from ..targets import TARGETS, log10_column
 
-__all__ = ["parse_label", "read_training_set"]
+__all__ = ["parse_label", "read_training_set", "training_points"]
 
 _NUMBER = r"[-+]?\d+(?:\.\d+)?"
 _NAMES = (
@@ -98,8 +98,7 @@ def read_training_set(
     -------
     table : `~astropy.table.Table`
         One row a source: ``name``, ``file``, ``ra``, ``dec`` (deg), ``redshift``, ``log_nu_peak``,
-        ``log_nufnu_peak`` and ``binned`` (n_bins). The measurements stay at hand as
-        ``table.meta['points']``, a `~blase_astro.io.Points`, row ``sed`` of which is the source.
+        ``log_nufnu_peak`` and ``binned`` (n_bins). `training_points` gives their measurements.
 
     Raises
     ------
@@ -155,13 +154,48 @@ def read_training_set(
             "log_nu_peak": label[keep, 0],
             "log_nufnu_peak": label[keep, 1],
             "binned": binned[keep],
-            "sed": keep,
-        },
-        meta={"points": points},
+        }
     )
     for name in ("ra", "dec"):
         table[name].unit = "deg"
     return table
+
+
+def training_points(archive, table):
+    """The measurements of the sources of a training set, for simulated SEDs to be sampled like.
+
+    Parameters
+    ----------
+    archive : path-like
+        Folder or zip of SED files, which the table was made from.
+    table : `~astropy.table.Table`
+        From `read_training_set`.
+
+    Returns
+    -------
+    points : `~blase_astro.io.Points`
+        One SED a row of the table, in their order.
+
+    Raises
+    ------
+    ValueError
+        If the archive does not hold the file of a row.
+
+    Examples
+    --------
+    >>> from blase_astro.training import read_training_set, training_points
+    >>> table = read_training_set('SEDs.zip')                             # doctest: +SKIP
+    >>> points = training_points('SEDs.zip', table)                       # doctest: +SKIP
+    """
+    points = join_points(list(read_points(archive)))
+    place = {name: i for i, name in reversed(list(enumerate(points.name)))}
+    missing = [name for name in table["file"] if name not in place]
+    if missing:
+        raise ValueError(
+            f"{archive} holds no {missing[0]} ({len(missing)} of {len(table)} files of the "
+            "training set are missing); wanted the archive that it was made from"
+        )
+    return select(points, np.array([place[name] for name in table["file"]]))
 
 
 def _first(values, fallback):

@@ -23,7 +23,6 @@ from ..calibration import fit_calibration
 from ..ensemble import TARGETS, Ensemble
 from ..flags import flag_reference
 from ..io.output import placed
-from ..io.table import select
 from ..sed import bin_points, load_bins
 from ..simulate.make import simulate_seds
 from .config import PRESETS
@@ -95,7 +94,9 @@ class PoolData(pl.LightningDataModule):
         return DataLoader(_Rows(), sampler=list(steps), batch_size=None)
 
 
-def train_ensemble(table, config=None, *, output=None, resume=False, progress=True, **trainer):
+def train_ensemble(
+    table, config=None, *, sampling=None, output=None, resume=False, progress=True, **trainer
+):
     """Train the ensembles of all targets that the training set has labels for.
 
     Parameters
@@ -104,6 +105,9 @@ def train_ensemble(table, config=None, *, output=None, resume=False, progress=Tr
         What `~blase_astro.training.read_training_set` returns.
     config : TrainConfig, optional
         The recipe; by default ``PRESETS['default']``.
+    sampling : `~blase_astro.io.Points`, optional
+        Measurements of the sources, one SED a row of the table, that the simulated SEDs are
+        sampled like (`~blase_astro.training.training_points`); by default the built-in surveys.
     output : path-like, optional
         Folder for the ensembles ``<target>.npz``, logs and checkpoints.
     resume : bool
@@ -122,7 +126,7 @@ def train_ensemble(table, config=None, *, output=None, resume=False, progress=Tr
     Raises
     ------
     ValueError
-        If there are too few sources for the bags.
+        If there are too few sources for the bags, or not one SED a source.
 
     Examples
     --------
@@ -137,7 +141,7 @@ def train_ensemble(table, config=None, *, output=None, resume=False, progress=Tr
     if output is not None:
         _keep_config(Path(output) / "logs", config, resume)
     ensembles = {}
-    simulated = _simulated(table, bag, config) if config.simulated else None
+    simulated = _simulated(sampling, bag, config) if config.simulated else None
     for i, target in enumerate(TARGETS):
         known = np.isfinite(label[:, i]) & np.isfinite(label[:, 0])
         if not known.any():
@@ -190,11 +194,12 @@ def _pool(binned, label, bag, simulated, config):
     )
 
 
-def _simulated(table, bag, config):
+def _simulated(sampling, bag, config):
     """Simulated SEDs on the sampling of the real ones: binned, labels, bags, weights."""
-    sampling = None
-    if "points" in table.meta:
-        sampling = select(table.meta["points"], np.asarray(table["sed"]))
+    if sampling is not None and len(sampling.name) != len(bag):
+        raise ValueError(
+            f"sampling: wanted one SED for each of {len(bag)} sources, got {len(sampling.name)}"
+        )
     points, truth = simulate_seds(config.simulated, seed=config.seed, sampling=sampling)
     binned, _ = bin_points(points, load_bins(config.bins))
     keep = np.isfinite(binned).sum(axis=1) >= 4

@@ -17,7 +17,7 @@ from astropy.table import Table
 from blase_astro.evaluate import refine
 from blase_astro.sed import bin_points, load_bins
 from blase_astro.simulate import simulate_seds
-from blase_astro.training import TrainConfig, read_training_set, train_ensemble
+from blase_astro.training import TrainConfig, read_training_set, train_ensemble, training_points
 
 LABEL_ERROR = 0.1  # dex, of a label by hand
 FALSE_DISCOVERY = (0.05, 0.1, 0.2)
@@ -54,7 +54,7 @@ def training_set(options, rng):
     """Simulated sources with the columns of `blase_astro.training.read_training_set`."""
     sampling = None
     if options.sampling:
-        sampling = read_training_set(options.sampling).meta["points"]
+        sampling = training_points(options.sampling, read_training_set(options.sampling))
     points, truth = simulate_seds(options.n, seed=int(rng.integers(1000)), sampling=sampling)
     binned, _ = bin_points(points, load_bins("v2"))
     keep = np.isfinite(binned).sum(axis=1) >= 4

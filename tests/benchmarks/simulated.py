@@ -12,11 +12,10 @@ import numpy as np
 from astropy.table import Table
 
 from blase_astro.ensemble import TARGETS, Ensemble
-from blase_astro.io.table import select
 from blase_astro.sed import RICH_BINS, bin_points
 from blase_astro.simulate import simulate_seds
 from blase_astro.targets import sed_class
-from blase_astro.training import read_training_set
+from blase_astro.training import read_training_set, training_points
 
 
 def rows(ensemble, binned, label, classes):
@@ -52,7 +51,7 @@ def main():
     parser.add_argument("-o", "--output", type=Path, help="folder for simulated.ecsv and .rst")
     options = parser.parse_args()
     real = read_training_set(options.data / "SEDs.zip")
-    sampling = select(real.meta["points"], np.asarray(real["sed"]))
+    sampling = training_points(options.data / "SEDs.zip", real)
     points, truth = simulate_seds(options.n, seed=options.seed, sampling=sampling)
     classes = sed_class(np.asarray(truth["log_nu_peak"]))
     found = []
