@@ -1,16 +1,18 @@
 """Binned SEDs of files, folders, archives and tables, chunk by chunk."""
 
 import os
-import warnings
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from .io.archive import list_seds, read_points
-from .io.table import Points
-from .sed import bin_points, points_from_seds
+from .io.archive import Left, points_of
+from .io.members import opened
+from .io.table import Points, points_from_seds
+from .sed import bin_points
+from .workers import Workers
 
 __all__ = ["Chunk", "read_chunks"]
 
@@ -19,8 +21,6 @@ _CHUNK = 256
 _WORTH_A_WORKER = 400
 # SEDs that single files are gathered to: enough for the networks; more costs memory, saves nothing.
 _TOGETHER = 16
-# Single files that are not in the text format: what `blase fetch` writes, what the SSDC sends.
-_TABLE_SUFFIXES = (".ecsv", ".json", ".fits", ".vot", ".xml")
 
 
 class Chunk(NamedTuple):
@@ -40,6 +40,14 @@ def _chunk(points, edges, foreign=False):
     binned, n_points = bin_points(points, edges)
     foreign = np.broadcast_to(foreign, len(points.name))
     return Chunk(points.name, points.ra, points.dec, points.error, binned, n_points, foreign)
+
+
+def _unread(names, error, edges):
+    """SEDs that could not be read, and why."""
+    n = len(names)
+    nowhere, no_points = np.full(n, np.nan), np.zeros(n, np.int32)
+    binned = np.full((n, len(edges)), np.nan, np.float32)
+    return Chunk(list(names), nowhere, nowhere, [error] * n, binned, no_points, np.zeros(n, bool))
 
 
 def _joined(chunks):
@@ -72,8 +80,13 @@ def read_chunks(seds, edges, *, jobs=1, progress=None, leave_out=None):
         Up to some hundred SEDs, in their order.
     """
     alone = isinstance(seds, (str, os.PathLike, Points)) or hasattr(seds, "colnames")
+    if not alone and not hasattr(seds, "__iter__"):
+        raise ValueError(f"seds: {_WANTED}, got {seds!r}")
     waiting, done = [], 0
-    for chunk, total in _single_chunks([seds] if alone else seds, edges, jobs, leave_out):
+    chunks = (
+        _item_chunks(seds, edges, jobs, leave_out) if alone else _all(seds, edges, jobs, leave_out)
+    )
+    for chunk, total in chunks:
         done += len(chunk.name)
         if progress is not None:
             progress(done, total if alone else 0)
@@ -85,86 +98,95 @@ def read_chunks(seds, edges, *, jobs=1, progress=None, leave_out=None):
         yield _joined(waiting)
 
 
-def _single_chunks(items, edges, jobs, leave_out):
-    """Chunks of each item, and the number of SEDs in it."""
+_WANTED = "wanted paths, SED tables, pairs of name and SED table, or Points"
+
+
+def _all(items, edges, jobs, leave_out):
+    """Chunks of each item; one that cannot be read is an SED with an error, and not the end."""
     for item in items:
-        if isinstance(item, (str, os.PathLike)) and Path(item).suffix.lower() in _TABLE_SUFFIXES:
-            item = (os.path.basename(item), _read_table(item))
-        if isinstance(item, (str, os.PathLike)):
-            names = _names(item, leave_out)
-            for chunk in _path_chunks(item, names, edges, jobs):
-                yield chunk, len(names)
-        elif isinstance(item, Points):
-            yield _chunk(item, edges), len(item.name)
-        else:
-            name, sed = item if isinstance(item, tuple) else (item.meta.get("name"), item)
-            points = points_from_seds([sed])._replace(name=[str(name or "")])
-            yield _chunk(points, edges, sed.meta.get("origin", "vou") != "vou"), 1
+        try:
+            yield from _item_chunks(item, edges, jobs, leave_out)
+        except (ValueError, OSError) as error:
+            yield _unread([_name_of(item)], str(error) or type(error).__name__, edges), 1
 
 
-def _read_table(path):
-    """An SED table from a file in one of the formats that astropy and this package know."""
-    from astropy.io.registry import IORegistryError
-    from astropy.table import Table
-
-    os.stat(path)
-    try:
-        sed = Table.read(path)
-    except IORegistryError:
-        raise ValueError(f"{path}: no SED in a format that is known") from None
-    missing = [name for name in ("frequency", "nufnu") if name not in sed.colnames]
-    if missing:
-        raise ValueError(
-            f"{path}: no SED table, it has no column {missing[0]!r}; "
-            "read it with the format= of its service and pass the table"
-        )
-    return sed
+def _item_chunks(item, edges, jobs, leave_out):
+    """Chunks of a path, a table or points, and the number of SEDs in it."""
+    if isinstance(item, (str, os.PathLike)):
+        yield from _path_chunks(item, edges, jobs, leave_out)
+    elif isinstance(item, Points):
+        yield _chunk(item, edges), len(item.name)
+    else:
+        sed = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not hasattr(sed, "colnames"):
+            raise ValueError(f"{_WANTED}, got {type(sed).__name__}: {str(sed)[:60]}")
+        points = points_from_seds([sed])._replace(name=[_name_of(item)])
+        yield _chunk(points, edges, (sed.meta.get("origin") or "vou") != "vou"), 1
 
 
-def _names(path, leave_out):
-    """Names of the SEDs of a path, without the file that is about to be written among them."""
-    names = list_seds(path)
-    if leave_out is not None and Path(path).is_dir():
-        out = Path(leave_out).resolve()
-        names = [name for name in names if (Path(path) / name).resolve() != out]
-    return names
+def _name_of(item):
+    """What an SED is called: its file's name, the name that comes with it or that its table has."""
+    if isinstance(item, (str, os.PathLike)):
+        return os.path.basename(os.fsdecode(item))
+    if isinstance(item, tuple):
+        return str(item[0])
+    return str(getattr(item, "meta", {}).get("name") or "")
 
 
-def _path_chunks(path, names, edges, jobs):
+def _path_chunks(path, edges, jobs, leave_out):
     """Binned SEDs of one path, in the order of the names, by several processes where it pays."""
-    pieces = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
-    jobs = min(jobs, len(names) // _WORTH_A_WORKER, len(pieces))
-    if jobs <= 1:
-        for points in read_points(path, names, chunk=_CHUNK):
-            yield _chunk(points, edges)
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # Fresh interpreters: forking a process whose BLAS has threads may hang.
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_ignore_interrupt)
-    try:
-        n = len(pieces)
-        for chunks, caught in pool.map(_read_piece, [path] * n, pieces, [edges] * n):
-            for message, category in caught:
-                warnings.warn(message, category, stacklevel=2)
-            yield from chunks
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt():
-    """Leave Ctrl-C to the parent process, which then ends the workers."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    left = Left()
+    with opened(path) as source:
+        names, without = source.names()
+        left.skipped += without
+        if leave_out is not None and os.path.isdir(path):
+            out = Path(leave_out).resolve()
+            names = [name for name in names if (Path(path) / name).resolve() != out]
+        pieces = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
+        jobs = min(jobs, len(names) // _WORTH_A_WORKER, len(pieces))
+        with ExitStack() as stack:
+            workers = None
+            if jobs > 1:
+                order = {"path": os.fsdecode(os.path.abspath(path)), "edges": edges.tolist()}
+                workers = stack.enter_context(Workers("blase_astro.bulk:_answers", order, jobs))
+            if workers:
+                chunks = _from_workers(workers, pieces, edges, left)
+            else:
+                read = points_of(source, names, _CHUNK, left)
+                chunks = (_chunk(points, edges, foreign) for points, foreign in read)
+            for chunk in chunks:
+                yield chunk, len(names)
+    left.report(path)
 
 
-def _read_piece(path, names, edges):
-    """What a worker sends back: the SEDs, binned, and what it would have warned of."""
-    import astropy  # noqa: F401  (its import takes over the showing of warnings: before we do)
+def _from_workers(workers, pieces, edges, left):
+    """Chunks that workers read, in order."""
+    for piece, answer in workers.map(pieces):
+        if answer is None:
+            yield _unread(piece, "not read: the process that read it was killed, twice", edges)
+            continue
+        (names, errors, skipped, malformed), arrays = answer
+        left.skipped += skipped
+        left.malformed += malformed
+        if names:
+            ra, dec, *others = arrays
+            yield Chunk(names, ra, dec, errors, *others)
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        chunks = [_chunk(points, edges) for points in read_points(path, names, chunk=_CHUNK)]
-    return chunks, [(str(warning.message), warning.category) for warning in caught]
+
+def _answers(order):
+    """In a worker: a function that reads some SEDs of a path, which stays open."""
+    edges = np.array(order["edges"])
+    kept_open = opened(order["path"])
+    source = kept_open.__enter__()
+
+    def answer(names, _kept=kept_open):
+        left = Left()
+        chunks = [
+            _chunk(p, edges, foreign) for p, foreign in points_of(source, names, _CHUNK, left)
+        ]
+        if not chunks:
+            return ([], [], left.skipped, left.malformed), []
+        name, ra, dec, error, *others = _joined(chunks)
+        return (name, error, left.skipped, left.malformed), [ra, dec, *others]
+
+    return answer

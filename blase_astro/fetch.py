@@ -14,10 +14,11 @@ import numpy as np
 
 from ._version import __version__
 from .angles import arcsec
-from .io.answers import first_table, numbers, texts
+from .io.answers import first_table, words
 from .io.merge import merge_seds
 from .io.ned import ned_sed
 from .io.ssdc import read_ssdc
+from .io.values import numbers
 from .io.vizier import vizier_sed
 
 __all__ = ["CATALOGS", "SERVICES", "fetch_catalog", "fetch_sed", "resolve_name"]
@@ -255,7 +256,7 @@ def _fetch_ned(ra, dec, radius, **limits):
         return None
     # A blazar has entries of single surveys beside its own within arcseconds.
     best = np.argmax(np.nan_to_num(numbers(objects, "Photometry Points")))
-    name = texts(objects, "Object Name")[best]
+    name = words(objects, "Object Name")[best]
     redshift = numbers(objects, "Redshift")[best]
     query = Ned.get_table(name, table="photometry", get_query_payload=True)
     table = _ask("ned", Ned.DATA_SEARCH_URL, query, _ned_table, **limits)
@@ -404,7 +405,7 @@ def _savable(table, name):
         column = table[key]
         if column.dtype.kind in "OSU":
             mask = np.ma.getmaskarray(np.ma.asarray(column))
-            table[key] = np.ma.array(texts(table, key).astype(str), mask=mask)
+            table[key] = np.ma.array(words(table, key).astype(str), mask=mask)
             # Text has no unit: VizieR's "h:m:s" is none that FITS or astropy know.
             table[key].description, table[key].meta = column.description, column.meta
     table.meta = {"VIZIER": table.meta.get("name", name), "ORIGIN": "VizieR, CDS Strasbourg"}

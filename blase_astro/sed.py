@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from .io.table import Points
+from .io.table import points_from_seds, sed_arrays, texts
 
 __all__ = [
     "BIN_EDGES",
@@ -103,28 +103,6 @@ def usable(frequency, nufnu, nufnu_upper, nufnu_lower, upper_limit, duplicate):
     return measured & inside & ~upper_limit & ~duplicate
 
 
-def _arrays(sed):
-    """Arrays of an SED table in the order `usable` takes them, in Hz and erg / (s cm2)."""
-    from astropy.units import Quantity
-
-    def numbers(name, unit):
-        column = sed[name]
-        mask = np.asarray(getattr(column, "mask", False))
-        column = getattr(column, "unmasked", column)
-        values = np.array(column.filled(np.nan) if hasattr(column, "filled") else column)
-        if column.unit is not None:
-            values = Quantity(values, column.unit).to_value(unit)
-        return np.where(mask, np.nan, values.astype(float))
-
-    flux = [numbers(name, "erg/(s cm2)") for name in ("nufnu", "nufnu_upper", "nufnu_lower")]
-    limit = np.ma.filled(np.ma.asarray(sed["upper_limit"]), True).astype(bool)
-    catalog = np.ma.filled(np.ma.asarray(sed["catalog"]), "").astype(str)
-    duplicate = catalog == "DEBL"
-    if "duplicate" in sed.colnames:  # marked by a reader of a service's answer, or by a merge
-        duplicate |= np.ma.filled(np.ma.asarray(sed["duplicate"]), False).astype(bool)
-    return numbers("frequency", "Hz"), *flux, limit, duplicate
-
-
 def unusable_reason(sed):
     """Why measurements of an SED do not count.
 
@@ -148,11 +126,11 @@ def unusable_reason(sed):
     >>> print(unusable_reason(sed))
     ['' 'upper limit']
     """
-    arrays = _arrays(sed)
+    arrays = sed_arrays(sed)
     frequency, nufnu, _, _, limit, duplicate = arrays
     cases = {
         "": usable(*arrays),
-        "EBL-corrected copy": np.asarray(sed["catalog"]) == "DEBL",
+        "EBL-corrected copy": texts(sed, "catalog") == "DEBL",
         "repeated measurement": duplicate,
         "no frequency": ~(np.isfinite(frequency) & (frequency > 0)),
         "upper limit": limit,
@@ -198,40 +176,6 @@ def bin_points(points, edges=BIN_EDGES):
     mean = np.full((n, n_bins), np.nan, np.float32)
     np.divide(total, count, out=mean, where=count > 0, casting="same_kind")
     return mean, count.sum(axis=1).astype(np.int32)
-
-
-def points_from_seds(seds):
-    """The measurements of SED tables as plain arrays.
-
-    Parameters
-    ----------
-    seds : iterable of `~astropy.table.Table`
-        n SED tables.
-
-    Returns
-    -------
-    points : `~blase_astro.io.Points`
-        Their rows, one SED after the other; the names are empty.
-
-    Examples
-    --------
-    >>> from blase_astro.io import sed_table
-    >>> from blase_astro.sed import points_from_seds
-    >>> points_from_seds([sed_table([1.4e9], [1e-14], meta={'ra': 77.36})]).ra
-    array([77.36])
-    """
-    seds = list(seds)
-    arrays = [_arrays(sed) for sed in seds]
-    columns = [np.concatenate(parts) for parts in zip(*arrays, strict=True)] or [np.zeros(0)] * 6
-    columns[4:] = [column.astype(bool) for column in columns[4:]]
-
-    def meta(key):
-        values = [sed.meta.get(key) for sed in seds]
-        return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-    rows = np.repeat(np.arange(len(seds)), [len(sed) for sed in seds])
-    empty = [""] * len(seds)
-    return Points(empty, meta("ra"), meta("dec"), meta("redshift"), empty, rows, *columns)
 
 
 def bin_seds(seds, edges=BIN_EDGES):

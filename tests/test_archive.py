@@ -1,18 +1,27 @@
 """SEDs of files, folders and zip archives, good and bad ones."""
 
 import gzip
+import io
 import os
+import re
+import tarfile
+import tempfile
 import tracemalloc
 import zipfile
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 import vou_files
+from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
+from pyarrow import parquet
 
 from blase_astro.io import archive as module
 from blase_astro.io import list_seds, read_points, read_sed, read_seds
+from blase_astro.io.archive import read_stream
 
 CLEAN = "ABCDEG"  # the made-up files of one source without a malformed row
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(range(256)) * 20
@@ -309,3 +318,179 @@ class TestBad:
         with pytest.warns(AstropyUserWarning, match="more: left out, Permission denied"):
             assert list_seds(folder) == NAMES[:3]
         (folder / "more").chmod(0o700)
+
+
+SERVICES = Path(__file__).parent / "data" / "services"
+
+
+def kinds_of_files():
+    """One SED in every kind of file that is read: name, bytes, number of rows."""
+    sed = read_seds(DEMO).__next__()[1]
+    del sed.meta["source_type"], sed.meta["source_number"]
+    files = {name: (SERVICES / name).read_bytes() for name in ANSWERS}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, form in WRITTEN.items():
+            sed.write(Path(folder) / name, format=form)
+            files[name] = (Path(folder) / name).read_bytes()
+        table = Table({n: np.ma.filled(sed[n], np.nan) for n in ("frequency", "nufnu")})
+        arrow = pyarrow.table({name: table[name] for name in table.colnames})
+        parquet.write_table(arrow, Path(folder) / "sed.parquet")
+        files["sed.parquet"] = (Path(folder) / "sed.parquet").read_bytes()
+    return files | {"packed.json.gz": gzip.compress(files["ssdc_sed.json"])}
+
+
+ANSWERS = ("ned_photometry.xml", "vizier_sed.vot", "ssdc_sed.json")
+WRITTEN = {
+    "sed.txt": "vou-sed",
+    "sed.ecsv": "ascii.ecsv",
+    "sed.fits": "fits",
+    "sed.vot": "votable",
+    "gadf.fits": "gadf-sed",
+    "gadf.ecsv": "gadf-sed",
+    "jetset.ecsv": "jetset-sed",
+}
+DEMO = Path(__file__).parents[1] / "catalogs" / "demo_sed.txt"
+KINDS = kinds_of_files()
+FOREIGN = {name for name in KINDS if name.split(".")[0] not in ("sed",)}
+
+
+def in_folder(path):
+    for name, data in KINDS.items():
+        (path / "seds" / "sub").mkdir(parents=True, exist_ok=True)
+        (path / "seds" / "sub" / name).write_bytes(data)
+    return path / "seds"
+
+
+def in_zip(path):
+    return write_zip(path / "seds.zip", [(f"sub/{name}", data) for name, data in KINDS.items()])
+
+
+def in_tar(path, mode="w", suffix=".tar"):
+    path = path / f"seds{suffix}"
+    with tarfile.open(path, mode) as archive:
+        for name, data in KINDS.items():
+            info = tarfile.TarInfo(f"./sub/{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+PLACES = {
+    "folder": in_folder,
+    "zip": in_zip,
+    "tar": in_tar,
+    "tar.gz": lambda path: in_tar(path, "w:gz", ".tar.gz"),
+    "tgz without a name": lambda path: in_tar(path, "w:gz", ""),
+    "tar.xz": lambda path: in_tar(path, "w:xz", ".tar.xz"),
+}
+
+
+class TestKinds:
+    """Every kind of SED file, wherever it lies."""
+
+    @pytest.mark.parametrize("name", KINDS)
+    def test_alone(self, name, tmp_path):
+        """A file by itself is read by all ways of reading, whatever its name says."""
+        path = tmp_path / "sed"
+        path.write_bytes(KINDS[name])
+        ((found, sed),) = read_seds(path)
+        (points,) = read_points(path)
+        assert found == "sed"
+        assert points.error == [""]
+        assert len(points.sed) == len(sed) == len(read_sed(path)) > 4
+        assert sed.colnames[:2] == ["frequency", "nufnu"]
+        frequency = sed["frequency"].filled(np.nan)
+        np.testing.assert_allclose(points.frequency, frequency, equal_nan=True)
+        with open(path, "rb") as file:
+            streamed, foreign = read_stream(file)
+        assert len(streamed.sed) == len(sed)
+        assert foreign == (name in FOREIGN)
+
+    @pytest.mark.parametrize("place", PLACES)
+    def test_together(self, place, tmp_path):
+        """In folders, zips and tars they are read one beside the other, by name."""
+        path = PLACES[place](tmp_path)
+        names = sorted(f"sub/{name}" for name in KINDS)
+        assert list_seds(path) == names
+        (points,) = read_points(path)
+        assert points.name == names == [name for name, _ in read_seds(path)]
+        assert points.error == [""] * len(names)
+        (two,) = read_points(path, names[3:1:-1])
+        assert two.name == names[3:1:-1]
+        first = points.frequency[points.sed == 3]
+        np.testing.assert_array_equal(two.frequency[two.sed == 0], first)
+
+    def test_positions(self, tmp_path):
+        """What a file says of the position is known, of FITS with its keys in capitals too."""
+        points = next(read_points(in_zip(tmp_path)))
+        known = dict(zip(points.name, np.isfinite(points.ra), strict=True))
+        assert known["sub/sed.fits"]
+        assert known["sub/sed.ecsv"]
+        assert known["sub/vizier_sed.vot"]
+        assert not known["sub/ssdc_sed.json"]
+
+    def test_catalogs_are_no_seds(self, tmp_path):
+        """A table of sources is left out of a folder and refused in words by itself."""
+        table = Table({"Source_Name": ["a"], "RAJ2000": [1.0], "DEJ2000": [2.0]})
+        (tmp_path / "seds").mkdir()
+        for name in ("c.fits", "c.vot", "c.ecsv"):
+            table.write(tmp_path / "seds" / name, format=None if name[2] != "v" else "votable")
+        (tmp_path / "seds" / "a.txt").write_bytes(KINDS["sed.txt"])
+        with pytest.warns(AstropyUserWarning, match="left out 3 files that are no SEDs: c.ecsv"):
+            (points,) = read_points(tmp_path / "seds")
+        assert points.name == ["a.txt"]
+        (points,) = read_points(tmp_path / "seds" / "c.fits")
+        message = r"of no SED \(a source catalog\?\); wanted the columns 'frequency' and 'nufnu'"
+        assert re.search(f"{message}.*got Source_Name, RAJ2000, DEJ2000", points.error[0])
+        with pytest.raises(ValueError, match=rf"c\.vot: a table, but {message}"):
+            list(read_seds(tmp_path / "seds" / "c.vot"))
+
+    def test_damaged_ones_are_entries(self, tmp_path):
+        """A cut answer among others is an error of its own."""
+        members = [(name, data[: len(data) * 2 // 3]) for name, data in KINDS.items()]
+        (points,) = read_points(
+            write_zip(tmp_path / "seds.zip", [*members, ("z", KINDS["sed.txt"])])
+        )
+        errors = dict(zip(points.name, points.error, strict=True))
+        assert errors["z"] == ""
+        for name in ("ned_photometry.xml", "ssdc_sed.json", "sed.fits", "sed.parquet"):
+            assert errors[name] != "", name
+
+    def test_foreign_kinds_in_a_row_of_text_files(self, tmp_path):
+        """The order of the names is kept, whatever the kinds."""
+        data = [KINDS["sed.txt"], KINDS["ssdc_sed.json"]]
+        members = [(f"{i:03d}", data[i % 3 == 0]) for i in range(40)]
+        path = write_zip(tmp_path / "seds.zip", members)
+        for chunk in (1, 7, 256):
+            points = list(read_points(path, chunk=chunk))
+            assert [name for part in points for name in part.name] == [name for name, _ in members]
+            assert sum(len(part.sed) for part in points) == 26 * 54 + 14 * 5
+
+
+class TestNamesInArchives:
+    """Names that are there twice."""
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    @pytest.mark.parametrize("kind", ["zip", "tar"])
+    def test_duplicates_are_said(self, kind, tmp_path):
+        """W6: one row, the last, and a warning in words."""
+        if kind == "zip":
+            members = [("a.txt", vou_files.padded("A")), ("a.txt", vou_files.padded("D"))]
+            path = write_zip(tmp_path / "s.zip", members)
+        else:
+            path = tmp_path / "s.tar"
+            with tarfile.open(path, "w") as archive:
+                for key in "AD":
+                    data = vou_files.padded(key)
+                    info = tarfile.TarInfo("a.txt")
+                    info.size = len(data)
+                    archive.addfile(info, io.BytesIO(data))
+        message = "1 names are there more than once, the last is taken: a.txt"
+        with pytest.warns(AstropyUserWarning, match=message):
+            (points,) = read_points(path)
+        assert points.ra.tolist() == [83.00012]
+
+    def test_a_folder_may_be_called_anything(self, tmp_path):
+        """F11: a folder named x.fits is a folder."""
+        write_folder(tmp_path / "x.fits")
+        assert list_seds(tmp_path / "x.fits") == NAMES

@@ -180,9 +180,9 @@ def test_tables_and_answers_of_services(blase, sed, tmp_path, capsys):
     assert "FOREIGN_FORMAT" in capsys.readouterr().out
     Table({"a": [1]}).write(tmp_path / "t.ecsv")
     (tmp_path / "t.json").write_text("{}")
-    for name, message in (("t.ecsv", "it has no column 'frequency'"), ("t.json", "no SED in a")):
+    for name, message in (("t.ecsv", "of no SED (a source catalog?)"), ("t.json", "not an SED")):
         assert blase("estimate", tmp_path / name) == 1
-        assert message in capsys.readouterr().err
+        assert message in capsys.readouterr().out
     assert blase("estimate", tmp_path / "none.json") == 1
     assert "none.json" in capsys.readouterr().err
 
@@ -444,7 +444,7 @@ def test_a_real_interrupt(tmp_path, ensemble_dir):
     """SIGINT in the middle of many SEDs, with several processes."""
     text = write_sed(tmp_path / "one").read_bytes()
     with zipfile.ZipFile(tmp_path / "s.zip", "w", zipfile.ZIP_DEFLATED) as file:
-        for i in range(6000):
+        for i in range(12000):
             file.writestr(f"{i:05d}", text)
     words = ["estimate", "s.zip", "-o", "out.csv", "--jobs", "2", "--ensemble", str(ensemble_dir)]
     code = "import sys; from blase_astro.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -454,7 +454,7 @@ def test_a_real_interrupt(tmp_path, ensemble_dir):
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
         err = process.communicate(timeout=60)[1]
-    if process.returncode == 0:
+    if (tmp_path / "out.csv").exists():
         pytest.skip("it was done before the interrupt")
     assert process.returncode in (130, -signal.SIGINT)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "s.zip"]

@@ -311,7 +311,7 @@ def test_default_pool_leaves_out_simulations_of_the_bag():
 
 def test_select_renumbers():
     """Some SEDs of many keep their measurements, in the order asked for."""
-    seds = [sed_table([1e9] * n, [n * 1e-12] * n, meta={"ra": n}) for n in (1, 2, 3)]
+    seds = [sed_table([1e9] * n, [n * 1e-12] * n, meta={"ra": n, "dec": 0}) for n in (1, 2, 3)]
     points = select(points_from_seds(seds), np.array([2, 0]))
     assert points.ra.tolist() == [3, 1]
     assert points.sed.tolist() == [0, 0, 0, 1]

@@ -21,7 +21,7 @@ SOURCES = sorted((ROOT / "blase_astro").glob("**/*.py"))
 # Imports go down, never up or sideways, wherever in a module they stand (docs/design.rst).
 FLOORS = (
     ("_version", "angles"),
-    ("io", "sky"),
+    ("io", "sky", "workers"),
     ("joins", "targets"),
     ("bands", "sed"),
     ("calibration",),

@@ -291,7 +291,7 @@ class TestGenerations:
         path = tmp_path / "other.txt"
         path.write_bytes(vou_files.LOOK_ALIKES[kind].encode("utf-8", "surrogateescape"))
         with pytest.raises(ValueError, match=r"other\.txt: not an SED file .* expected a first li"):
-            read_sed(path)
+            reader.read_vou(path)
         with pytest.raises(ValueError, match="not an SED file"):
             fast.parse_points(path.read_bytes())
 

@@ -8,12 +8,16 @@ import sys
 # many threads it wants before numpy is there.
 _PUBLIC = {
     "Points": ("table", "Points"),
+    "flags": ("values", "flags"),
     "list_seds": ("archive", "list_seds"),
     "merge_seds": ("merge", "merge_seds"),
+    "numbers": ("values", "numbers"),
     "read_points": ("archive", "read_points"),
-    "read_sed": ("vou.reader", "read_vou"),
+    "read_sed": ("archive", "read_sed"),
     "read_seds": ("archive", "read_seds"),
     "sed_table": ("table", "sed_table"),
+    "standard_sed": ("table", "standard_sed"),
+    "texts": ("values", "texts"),
 }
 
 __all__ = list(_PUBLIC)

@@ -1,23 +1,28 @@
 """What the readers of services' answers share: bytes to tables, and repeated rows."""
 
-from io import BytesIO
+import os
 
 import numpy as np
+
+from .bounded import file_bytes, inflate, stream_bytes
+from .values import texts
+from .votables import safe_votable
 
 __all__ = ["JY_HZ"]
 
 # One Jy at one Hz as nu F_nu in erg / (s cm2).
 JY_HZ = 1e-23
+_LONGEST = 1000  # characters of a cell that are looked at
 
 
 def read_bytes(file):
-    """Content of a path (compressed or not), a file object, or bytes."""
-    if isinstance(file, bytes | bytearray):
-        return bytes(file)
-    from astropy.utils.data import get_readable_fileobj
-
-    with get_readable_fileobj(file, encoding="binary") as handle:
-        return handle.read()
+    """Content of a path (compressed or not), a file object, or bytes, never without end."""
+    try:
+        if isinstance(file, bytes | bytearray):
+            return inflate(bytes(file))
+        return stream_bytes(file) if hasattr(file, "read") else file_bytes(os.path.expanduser(file))
+    except ValueError as error:
+        raise OSError(f"{error}") from None
 
 
 def first_table(data, service):
@@ -40,26 +45,20 @@ def first_table(data, service):
     OSError
         If the bytes are no whole VOTable.
     ValueError
-        If it holds no table; the message repeats the error that the service put in its place.
+        If it holds no table, the message repeating the error that the service put in its place;
+        or if it points elsewhere (see `~blase_astro.io.votables.safe_votable`).
     """
-    import warnings
-
-    from astropy.io import votable
-
-    head = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:60]
-    if not head.startswith((b"<?xml", b"<VOTABLE", b"<!--")):
-        raise OSError(f"{service}: not a VOTable, it starts with {head[:40]!r}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # services bend the standard; what matters is checked
-            tree = votable.parse(BytesIO(data), verify="ignore")
-    except Exception as error:  # the XML parsers raise whatever they like
-        reason = str(error).strip().split("\n")[-1]
-        raise OSError(f"{service}: damaged or cut off VOTable ({reason})") from error
+        tree = safe_votable(data)
+    except (OSError, ValueError) as error:
+        raise type(error)(f"{service}: {error}") from error
     tables = list(tree.iter_tables())
     if not tables:
         raise ValueError(f"{service} answered: {_complaint(tree) or 'nothing (no table)'}")
-    table = tables[0].to_table(use_names_over_ids=True)
+    try:
+        table = tables[0].to_table(use_names_over_ids=True)
+    except Exception as error:  # columns of one name, units that are none, ...
+        raise OSError(f"{service}: damaged VOTable ({str(error)[:200]})") from error
     table.meta["name"] = tables[0].name or ""
     return table
 
@@ -76,32 +75,11 @@ def _complaint(tree):
     return ""
 
 
-def numbers(table, name):
-    """A column as float64, NaN where masked, absent or no number."""
-    if name not in table.colnames:
-        return np.full(len(table), np.nan)
-    column = np.ma.asarray(table[name])
-    if column.dtype.kind in "fiu":
-        return np.ma.filled(column.astype(float), np.nan)
-    return np.array([_number(text) for text in texts(table, name)], dtype=float)
-
-
-def texts(table, name):
-    """A column as str, stripped, '' where masked or absent."""
-    if name not in table.colnames:
-        return np.full(len(table), "", dtype=object)
-    values = []
-    for value in np.ma.asarray(table[name]).tolist():
-        value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        values.append("" if value is None else " ".join(str(value).split()))
-    return np.array(values, dtype=object)
-
-
-def _number(text):
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan
+def words(table, name):
+    """A column as text with single blanks, '' where masked or absent; see `texts`."""
+    return np.array(
+        [" ".join(text[:_LONGEST].split()) for text in texts(table, name)], dtype=object
+    )
 
 
 def repeats(*keys):

@@ -1,52 +1,34 @@
-"""SEDs of a file, a folder or a zip archive, one after the other and never all in memory."""
+"""SEDs of a file, a folder or an archive, one after the other and never all in memory."""
 
-import os
-import re
-import struct
-import zipfile
-import zlib
-from contextlib import contextmanager
-from functools import partial
+from itertools import groupby
 
 import numpy as np
 
-from .bounded import MAX_BYTES, MAX_RATIO, file_bytes, inflate_gzip, warn
+from .bounded import BROKEN, stream_bytes, warn
+from .kinds import NoSED, kind_of, sed_from_bytes, seds_from_bytes
+from .members import HIDDEN, opened
+from .table import join_points, points_from_seds
 from .vou.fast import points_from_bytes
 from .vou.lines import is_vou, not_vou, section_labels, unix_lines
-from .vou.reader import tables_from_bytes
 
-__all__ = ["list_seds", "read_points", "read_seds"]
+__all__ = ["list_seds", "read_points", "read_sed", "read_seds", "read_stream"]
 
 _BATCH_BYTES = 2**21  # files are parsed together up to so many bytes, which fit in the cache
-_HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/)")
-_NO_SED = re.compile(r"(^|/)(readme|licen[cs]e)[^/]*$|\.zip$", re.IGNORECASE)
-# What zipfile and its decompressors raise on a broken archive or member.
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    OSError,
-    ValueError,
-    *([zipfile.lzma.LZMAError] if zipfile.lzma else []),  # None in a Python built without it
-)
 
 
 def list_seds(path):
-    """Names of what could be an SED in a file, a folder or a zip archive.
+    """Names of what could be an SED in a file, a folder or an archive.
 
     Parameters
     ----------
     path : path-like
-        A file, a folder (searched with all its subfolders) or a zip archive.
+        A file, a folder (searched with all its subfolders) or an archive (zip, tar, tar.gz).
 
     Returns
     -------
     names : list of str
         In sorted order: paths inside the folder or archive, or the file's own name. Left out are
-        hidden files, ``__MACOSX``, READMEs, licences and zip archives inside; the content is not
+        hidden files, ``__MACOSX``, READMEs, licences and archives inside; the content is not
         looked at.
 
     Raises
@@ -54,7 +36,7 @@ def list_seds(path):
     OSError
         If the path cannot be read.
     ValueError
-        If it is a broken zip archive.
+        If it is a broken archive.
 
     Examples
     --------
@@ -63,17 +45,18 @@ def list_seds(path):
     >>> names[0]
     'seds/PMN_J1508-4953.txt'
     """
-    return _list(path)[0]
+    with opened(path) as source:
+        return source.names()[0]
 
 
 def read_points(path, names=None, *, chunk=256):
-    """Measurements of the SEDs of a file, a folder or a zip archive, as plain arrays.
+    """Measurements of the SEDs of a file, a folder or an archive, as plain arrays.
 
     Parameters
     ----------
     path : path-like
-        A file, a folder (read with all its subfolders) or a zip archive of SED files of
-        VOU_Blazars.
+        A file, a folder (read with all its subfolders) or an archive (zip, tar, tar.gz) of SED
+        files of any kind, see `read_sed`.
     names : sequence of str, optional
         Which ones, as from `list_seds`, and in which order; all of these by default.
     chunk : int
@@ -92,7 +75,7 @@ def read_points(path, names=None, *, chunk=256):
     OSError
         If the path cannot be read.
     ValueError
-        If it is a broken zip archive.
+        If it is a broken archive.
 
     Warns
     -----
@@ -107,29 +90,158 @@ def read_points(path, names=None, *, chunk=256):
     >>> points.ra, points.nufnu
     (array([227.1623]), array([2.185e-13, 5.085e-13]))
     """
+    left = Left()
+    with opened(path) as source:
+        if names is None:
+            names, without = source.names()
+            left.skipped += without
+        for points, _ in points_of(source, names, chunk, left):
+            yield points
+    left.report(path)
+
+
+class Left:
+    """What reading left out: names of files that are no SEDs, and of those with malformed rows."""
+
+    def __init__(self, skipped=(), malformed=()):
+        self.skipped, self.malformed = list(skipped), list(malformed)
+
+    def report(self, path):
+        """Warn of it, unless all are hidden files."""
+        _report_skipped(path, self.skipped)
+        if self.malformed:
+            name, _, line = self.malformed[0]
+            warn(
+                f"{path}: malformed rows skipped: {sum(n for _, n, _ in self.malformed)}, "
+                f"files that have some: {len(self.malformed)}, the first in {name}, line {line}"
+            )
+
+
+def points_of(source, names, chunk, left):
+    """Measurements of the files of an opened path, some at a time.
+
+    Parameters
+    ----------
+    source : `~blase_astro.io.members.Opened`
+        Where they are.
+    names : sequence of str
+        Which, and in which order.
+    chunk : int
+        The most files at a time.
+    left : Left
+        Told of what is left out.
+
+    Yields
+    ------
+    points : `~blase_astro.io.Points`
+        Measurements of up to ``chunk`` files.
+    foreign : ndarray of bool, shape (n,)
+        Which SEDs are not of VOU_Blazars.
+    """
     _keep_freed_memory()
-    skipped, malformed = [], []
-    for batch in _batches(_contents(path, names, skipped), chunk):
-        points, bad = points_from_bytes(*batch)
-        malformed += bad
-        yield points
-    _report_skipped(path, skipped)
-    if malformed:
-        name, _, line = malformed[0]
-        warn(
-            f"{path}: malformed rows skipped: {sum(n for _, n, _ in malformed)}, files that have "
-            f"some: {len(malformed)}, the first in {name}, line {line}"
-        )
+    for batch in _batches(_contents(source, names, left.skipped), chunk):
+        parts = []
+        for kind, items in groupby(batch, key=lambda item: item[3] is None):
+            if kind:
+                points, malformed = points_from_bytes(
+                    *map(list, list(zip(*items, strict=True))[:3])
+                )
+                left.malformed += malformed
+                parts.append((points, np.zeros(len(points.name), bool)))
+            else:
+                parts += [item[3] for item in items]
+        points, foreign = zip(*parts, strict=True)
+        yield (points[0] if len(points) == 1 else join_points(points)), np.concatenate(foreign)
+
+
+def read_stream(file, name="-"):
+    """Measurements of an SED file of any kind that is open for reading, as standard input is.
+
+    Parameters
+    ----------
+    file : file object
+        Open for reading bytes; read to its end, or to 64 MiB.
+    name : str
+        Name of the SED.
+
+    Returns
+    -------
+    points : `~blase_astro.io.Points`
+        Its SEDs.
+    foreign : bool
+        Whether they are not of VOU_Blazars.
+
+    Raises
+    ------
+    ValueError
+        If it is no SED or cannot be read.
+
+    Examples
+    --------
+    >>> from blase_astro.io.archive import read_stream
+    >>> with open('catalogs/demo_sed.txt', 'rb') as file:
+    ...     points, foreign = read_stream(file)
+    >>> points.name, foreign
+    (['-'], False)
+    """
+    from .members import Opened
+
+    left = Left()
+    try:
+        data = stream_bytes(file)
+    except BROKEN as error:
+        raise ValueError(f"{name}: {error}") from None
+    ((points, foreign),) = points_of(Opened(True, None, lambda _: data), [name], 1, left)
+    if points.error[0]:
+        raise ValueError(f"{name}: {points.error[0]}")
+    left.report(name)
+    return points, bool(foreign[0])
+
+
+def read_sed(file, *, source=None):
+    """Read one SED, whatever kind of file it is in.
+
+    Parameters
+    ----------
+    file : path-like, file object or iterable of lines
+        An SED file of VOU_Blazars, an answer of the SSDC, NED or VizieR, GADF or JetSeT flux
+        points, or an SED table as ECSV, FITS, VOTable or Parquet, compressed or not.
+    source : int, optional
+        Which source to take of a file of VOU_Blazars that holds several, see
+        `~blase_astro.io.vou.reader.read_vou`.
+
+    Returns
+    -------
+    sed : `~astropy.table.Table`
+        The SED table.
+
+    Raises
+    ------
+    ValueError
+        If it is no SED, or holds several of which none is chosen.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> import blase_astro
+    >>> len(blase_astro.read_sed('catalogs/demo_sed.txt'))
+    54
+    """
+    from .vou.reader import name_and_bytes, only_section
+
+    name, data = name_and_bytes(file)
+    return only_section(name, seds_from_bytes(name, data), source)
 
 
 def read_seds(path, names=None):
-    """Read the SEDs of a file, a folder or a zip archive one at a time.
+    """Read the SEDs of a file, a folder or an archive one at a time.
 
     Parameters
     ----------
     path : path-like
-        A file, a folder (read with all its subfolders) or a zip archive of SED files of
-        VOU_Blazars.
+        A file, a folder (read with all its subfolders) or an archive (zip, tar, tar.gz) of SED
+        files of any kind, see `read_sed`.
     names : sequence of str, optional
         Which ones, as from `~blase_astro.io.list_seds`, and in which order; all of these by
         default.
@@ -140,14 +252,14 @@ def read_seds(path, names=None):
         Path inside the folder or archive, or the file's own name; for a further source of the
         same file with its source number, ``name#2``.
     sed : `~astropy.table.Table`
-        The SED as from `~blase_astro.io.read_sed`.
+        The SED as from `read_sed`.
 
     Raises
     ------
     OSError
         If the path cannot be read.
     ValueError
-        If it is a broken zip archive, or a single file that is no SED.
+        If it is a broken archive, or a single file that is no SED.
 
     Warns
     -----
@@ -163,21 +275,38 @@ def read_seds(path, names=None):
     seds/PMN_J1508-4953.txt 2
     """
     skipped = []
-    alone = not (os.path.isdir(path) or _is_zip(path))
-    for name, data, error in _contents(path, names, skipped):
-        try:
-            if error:
-                raise ValueError(f"{name}: {error}")
-            seds = tables_from_bytes(name, data)
-        except ValueError as broken:
-            if alone:
-                raise
-            warn(f"{path}: left out {broken}")
-            continue
-        labels = section_labels([sed.meta["source_number"] for sed in seds])
-        for i, (label, sed) in enumerate(zip(labels, seds, strict=True)):
-            yield f"{name}#{label}" if i else name, sed
+    with opened(path) as opened_path:
+        if names is None:
+            names, without = opened_path.names()
+            skipped += without
+        for name in names:
+            try:
+                seds = _tables(name, opened_path.read)
+            except NoSED:
+                if opened_path.alone:
+                    raise
+                skipped.append(name)
+                continue
+            except ValueError as broken:
+                if opened_path.alone:
+                    raise
+                warn(f"{path}: left out {broken}")
+                continue
+            labels = section_labels([sed.meta.get("source_number") for sed in seds])
+            for i, (label, sed) in enumerate(zip(labels, seds, strict=True)):
+                yield f"{name}#{label}" if i else name, sed
     _report_skipped(path, skipped)
+
+
+def _tables(name, read):
+    """SED tables of a file; errors begin with its name."""
+    try:
+        data = read(name)
+    except BROKEN as broken:
+        raise ValueError(f"{name}: {_reason(broken)}") from None
+    if not data:
+        raise ValueError(f"{name}: empty file")
+    return seds_from_bytes(name, data)
 
 
 def _keep_freed_memory():
@@ -189,114 +318,61 @@ def _keep_freed_memory():
     np.empty(16 * 2**20, np.uint8)
 
 
-def _list(path):
-    """Names of possible SEDs, and of what is left out for its name."""
-    if _is_zip(path):
-        with _open_zip(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-    elif os.path.isdir(path):
-        names = list(_walk(path))
-    else:
-        os.stat(path)
-        return [os.path.basename(path)], []
-    names = sorted(set(names))
-    skipped = [name for name in names if _HIDDEN.search(name) or _NO_SED.search(name)]
-    left_out = set(skipped)
-    return [name for name in names if name not in left_out], skipped
+def _contents(source, names, skipped):
+    """Name, bytes and error of each SED file, and its points if they are not of VOU_Blazars.
 
-
-def _walk(folder):
-    """Paths of the files inside a folder; what cannot be listed is warned of."""
-
-    def unreadable(error):
-        warn(f"{error.filename}: left out, {error.strerror}")
-
-    for root, _, files in os.walk(folder, onerror=unreadable):
-        for file in files:
-            path = os.path.join(root, file)
-            if os.path.isfile(path):  # no pipe, no dangling link
-                yield os.path.relpath(path, folder).replace(os.sep, "/")
-
-
-def _is_zip(path):
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-
-
-def _open_zip(path):
-    try:
-        return zipfile.ZipFile(path)
-    except _BROKEN as error:
-        raise ValueError(f"{path}: broken or truncated zip archive ({error})") from None
-
-
-@contextmanager
-def _opened(path):
-    """A function that gives the bytes of a member by its name."""
-    if _is_zip(path):
-        with _open_zip(path) as archive:
-            yield partial(_zip_member, archive)
-    elif os.path.isdir(path):
-        yield lambda name: file_bytes(os.path.join(path, name))
-    else:
-        yield lambda name: file_bytes(path)
-
-
-def _zip_member(archive, name):
-    """Bytes of a member, refused before it is inflated if it is no SED by its size."""
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise ValueError("not in the archive") from None
-    if info.flag_bits & 1:
-        raise ValueError("encrypted")
-    if info.file_size > min(MAX_BYTES, MAX_RATIO * info.compress_size):
-        raise ValueError(f"inflates beyond {MAX_BYTES >> 20} MiB or {MAX_RATIO} times its size")
-    data = archive.read(info)
-    return inflate_gzip(data) if data[:2] == b"\x1f\x8b" else data
-
-
-def _contents(path, names, skipped):
-    """Name, bytes and error of each SED; ``skipped`` gets the names of what is none."""
-    alone = not (os.path.isdir(path) or _is_zip(path))
-    if names is None:
-        names, without = _list(path)
-        skipped += without
-    with _opened(path) as read:
-        for name in names:
-            data, error = b"", ""
-            try:
-                data = unix_lines(read(name))
+    ``skipped`` gets the names of what is no SED.
+    """
+    for name in names:
+        data, error, points = b"", "", None
+        try:
+            data = source.read(name)
+            kind = kind_of(data)
+            if kind:
+                points, data = _foreign_points(name, kind, data), b""
+            else:
+                data = unix_lines(data)
                 if not data:
-                    error = "empty file"
-            except _BROKEN as broken:
-                error = getattr(broken, "strerror", None) or str(broken) or "broken"
-            if not error and not is_vou(data):
-                if not alone:
-                    skipped.append(name)
-                    continue
-                error = not_vou(data)
-            yield name, b"" if error else data, error
+                    raise ValueError("empty file")
+                if not is_vou(data):
+                    raise NoSED(not_vou(data))
+        except NoSED as broken:
+            if not source.alone:
+                skipped.append(name)
+                continue
+            error = str(broken)
+        except BROKEN as broken:
+            error = _reason(broken)
+        yield name, b"" if error else data, error, points
+
+
+def _foreign_points(name, kind, data):
+    """Points of an SED of another kind of file, and whether it is not of VOU_Blazars."""
+    sed = sed_from_bytes(kind, data)
+    points = points_from_seds([sed])._replace(name=[name])
+    return points, np.array([sed.meta.get("origin", "vou") != "vou"])
+
+
+def _reason(error):
+    return getattr(error, "strerror", None) or str(error) or "broken"
 
 
 def _batches(contents, chunk):
-    """Group names, bytes and errors, by number and by size."""
+    """Group the files, by number and by size."""
     batch, size = [], 0
     for item in contents:
         batch.append(item)
         size += len(item[1])
         if len(batch) >= chunk or size >= _BATCH_BYTES:
-            yield [list(column) for column in zip(*batch, strict=True)]
+            yield batch
             batch, size = [], 0
     if batch:
-        yield [list(column) for column in zip(*batch, strict=True)]
+        yield batch
 
 
 def _report_skipped(path, skipped):
     """Warn of the files left out, unless all are hidden ones."""
-    seen = [name for name in skipped if not _HIDDEN.search(name)]
+    seen = [name for name in skipped if not HIDDEN.search(name)]
     if seen:
         shown = ", ".join(seen[:5]) + (", ..." if len(seen) > 5 else "")
         hidden = len(skipped) - len(seen)

@@ -3,17 +3,18 @@
 Formats ``'gadf-sed'`` (gammapy, agnpy) and ``'jetset-sed'`` (JetSeT), both ways.
 """
 
-from io import BytesIO
-
 import numpy as np
 
-from .answers import numbers, read_bytes, texts
+from .answers import read_bytes, words
 from .output import placed
-from .table import sed_table
+from .plain import plain_table
+from .table import sed_table, standard_sed
+from .values import flags, number, numbers
 
 __all__ = ["read_gadf", "read_jetset", "write_gadf", "write_jetset"]
 
 _NUFNU = "erg / (s cm2)"
+_HZ = 2.417989242084918e14  # of one eV
 
 
 def read_gadf(file):
@@ -47,20 +48,31 @@ def read_gadf(file):
     >>> import blase_astro
     >>> sed = Table.read('flux_points.fits', format='gadf-sed')  # doctest: +SKIP
     """
-    table = _table(read_bytes(file), "GADF flux points")
+    return gadf_sed(plain_table(read_bytes(file), "GADF flux points", ("fits", "ecsv")))
+
+
+def gadf_sed(table):
+    """Make an SED of a table of flux points; see `read_gadf`."""
     energy = _energy(table)
-    name, scale = _flux_column(table, energy)
-    nufnu, error, plus, minus, limit_at = (
-        numbers(table, name + end) * scale for end in ("", "_err", "_errp", "_errn", "_ul")
-    )
+    name, unit, scale = _flux_column(table, energy)
+    own = table[name].unit
+    if unit is not None:  # errors and limits without unit have that of the flux
+        _with_unit(table, name, unit)
+        scale = scale * own.to(unit)
+    with np.errstate(over="ignore", invalid="ignore"):
+        nufnu, error, plus, minus, limit_at = (
+            numbers(table, name + end, own) * scale for end in ("", "_err", "_errp", "_errn", "_ul")
+        )
     plus, minus = (np.where(np.isnan(e), error, e) for e in (plus, minus))
     plus, minus = (np.where(e > 0, e, np.nan) for e in (plus, minus))
-    limit = _truths(table, "is_ul", np.isnan(nufnu) & ~np.isnan(limit_at))
+    limit = np.isnan(nufnu) & ~np.isnan(limit_at)
+    if "is_ul" in table.colnames:
+        limit = flags(table, "is_ul")
     nufnu = np.where(limit & ~np.isnan(limit_at), limit_at, nufnu)
-    meta = {key.lower(): value for key, value in table.meta.items()}
-    catalog = next((texts(table, n) for n in _INSTRUMENT if n in table.colnames), None)
+    meta = {str(key).lower(): value for key, value in table.meta.items()}
+    catalog = next((words(table, n) for n in _INSTRUMENT if n in table.colnames), None)
     return sed_table(
-        energy.to_value("Hz", _spectral()),
+        energy * _HZ,
         nufnu,
         np.where(limit, nufnu, nufnu + plus),
         np.where(limit, np.nan, nufnu - minus),
@@ -102,7 +114,7 @@ def write_gadf(sed, output, *, overwrite=False):
     from astropy.table import Table
 
     sed, nufnu, upper, lower, limit = _rows(sed)
-    energy = u.Quantity(numbers(sed, "frequency"), "Hz").to("eV", _spectral())
+    energy = u.Quantity(numbers(sed, "frequency"), "Hz").to("eV", u.spectral())
     nan = np.full(len(sed), np.nan)
     table = Table(
         {
@@ -112,8 +124,8 @@ def write_gadf(sed, output, *, overwrite=False):
             "e2dnde_errp": u.Quantity(np.where(limit, nan, upper - nufnu), _NUFNU),
             "e2dnde_ul": u.Quantity(np.where(limit, nufnu, nan), _NUFNU),
             "is_ul": limit,
-            "instrument": texts(sed, "catalog").astype(str),
-            "reference": texts(sed, "reference").astype(str),
+            "instrument": words(sed, "catalog").astype(str),
+            "reference": words(sed, "reference").astype(str),
         },
         meta={"SED_TYPE": "e2dnde"} | _known(sed, redshift="redshift", name="source"),
     )
@@ -151,10 +163,16 @@ def read_jetset(file):
     >>> import blase_astro
     >>> sed = Table.read('mrk421.ecsv', format='jetset-sed')  # doctest: +SKIP
     """
-    table = _table(read_bytes(file), "JetSeT data")
+    return jetset_sed(plain_table(read_bytes(file), "JetSeT data", ("fits", "ecsv")))
+
+
+def jetset_sed(table):
+    """Make an SED of a data table of JetSeT; see `read_jetset`."""
     missing = [name for name in ("x", "y") if name not in table.colnames]
     if missing:
-        raise ValueError(f"no JetSeT data: column {missing[0]!r} is missing, got {table.colnames}")
+        raise ValueError(
+            f"no JetSeT data: column {missing[0]!r} is missing, got {_some(table.colnames)}"
+        )
     if table.meta.get("restframe", "obs") != "obs":
         raise ValueError(
             f"JetSeT data in the frame {table.meta['restframe']!r}: wanted 'obs', fluxes and "
@@ -165,14 +183,14 @@ def read_jetset(file):
         raise ValueError(f"JetSeT data_scale {scale!r}: wanted 'lin-lin' or 'log-log'")
     frequency, nufnu, error = (numbers(table, name) for name in ("x", "y", "dy"))
     if scale == "log-log":
-        frequency, nufnu = 10.0**frequency, 10.0**nufnu
+        with np.errstate(over="ignore"):
+            frequency, nufnu = 10.0**frequency, 10.0**nufnu
         error = error * np.log(10) * nufnu
     else:
-        frequency = frequency * (table["x"].unit.to("Hz") if table["x"].unit else 1.0)
-        flux = table["y"].unit.to(_NUFNU) if table["y"].unit else 1.0
-        nufnu, error = nufnu * flux, error * flux
+        frequency = numbers(table, "x", "Hz")
+        nufnu, error = numbers(table, "y", _NUFNU), numbers(table, "dy", _NUFNU)
     error = np.where(error > 0, error, np.nan)
-    limit = _truths(table, "UL", np.zeros(len(table), bool))
+    limit = flags(table, "UL")
     start, end = (np.where(t > 0, t, np.nan) for t in (numbers(table, n) for n in _TIMES))
     name = "data_set" if "data_set" in table.colnames else "dataset"
     return sed_table(
@@ -183,7 +201,7 @@ def read_jetset(file):
         mjd_start=start,
         mjd_end=end,
         upper_limit=limit,
-        catalog=texts(table, name),
+        catalog=words(table, name),
         meta=_meta("jetset", table.meta, redshift=("z",), name=("obj_name",)),
     )
 
@@ -232,7 +250,7 @@ def write_jetset(sed, output, *, overwrite=False):
             "T_start": u.Quantity(start, cds.MJD),
             "T_stop": u.Quantity(end, cds.MJD),
             "UL": limit,
-            "data_set": np.array([c or "unknown" for c in texts(sed, "catalog")], dtype=str),
+            "data_set": np.array([c or "unknown" for c in words(sed, "catalog")], dtype=str),
         },
         meta=_known(sed, redshift="z", name="obj_name")
         | {"restframe": "obs", "data_scale": "lin-lin"},
@@ -241,92 +259,58 @@ def write_jetset(sed, output, *, overwrite=False):
         table.write(beside, format="ascii.ecsv")
 
 
-def _spectral():
-    from astropy.units import spectral
-
-    return spectral()
-
-
-def _table(data, wanted):
-    """The table in FITS or ECSV bytes, without warnings about units that only others know."""
-    import warnings
-
-    from astropy.io.ascii import InconsistentTableError
-    from astropy.table import Table
-    from astropy.utils.exceptions import AstropyWarning
-
-    form = "fits" if data.startswith(b"SIMPLE  =") else "ascii.ecsv"
-    source = BytesIO(data) if form == "fits" else data.decode("utf-8", "replace").splitlines()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            return Table.read(source, format=form)
-    except (InconsistentTableError, ValueError, IndexError, TypeError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise OSError(f"{wanted}: neither a FITS table nor ECSV ({reason})") from error
-
-
 def _energy(table):
-    """Reference energy of each row, a Quantity."""
-    from astropy.units import Quantity
-
-    def energy(name):
-        if table[name].unit is None:
-            raise ValueError(f"GADF flux points: column {name!r} has no unit")
-        return Quantity(numbers(table, name), table[name].unit)
-
+    """Reference energy of each row in eV."""
     if "e_ref" in table.colnames:
-        return energy("e_ref")
+        return _with_unit(table, "e_ref", "eV")
     if "e_min" in table.colnames and "e_max" in table.colnames:
-        return np.sqrt(energy("e_min") * energy("e_max"))
-    raise ValueError(f"no GADF flux points: wanted a column 'e_ref', got {table.colnames}")
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(_with_unit(table, "e_min", "eV") * _with_unit(table, "e_max", "eV"))
+    raise ValueError(f"no GADF flux points: wanted a column 'e_ref', got {_some(table.colnames)}")
+
+
+def _with_unit(table, name, unit):
+    """A column that must say its unit, in another one."""
+    if table[name].unit is None:
+        raise ValueError(f"GADF flux points: column {name!r} has no unit")
+    return numbers(table, name, unit)
 
 
 def _flux_column(table, energy):
     """Name of the column with the flux, and what turns it into nu F_nu in erg / (s cm2)."""
-    from astropy.units import Quantity
-
-    def quantity(name):
-        if table[name].unit is None:
-            raise ValueError(f"GADF flux points: column {name!r} has no unit")
-        return Quantity(numbers(table, name), table[name].unit)
-
-    ones = np.ones(len(table))
     has = set(table.colnames)
-    if "e2dnde" in has:
-        return "e2dnde", ones * quantity("e2dnde").unit.to(_NUFNU)
-    if "dnde" in has:
-        return "dnde", (energy**2 * quantity("dnde").unit).to_value(_NUFNU)
-    if {"norm", "ref_e2dnde"} <= has:
-        return "norm", quantity("ref_e2dnde").to_value(_NUFNU)
-    if {"norm", "ref_dnde"} <= has:
-        return "norm", (energy**2 * quantity("ref_dnde")).to_value(_NUFNU)
+    per_ev, erg = "1 / (eV s cm2)", 1.602176634e-12
+    with np.errstate(over="ignore"):
+        if "e2dnde" in has:
+            return "e2dnde", _NUFNU, 1.0
+        if "dnde" in has:
+            return "dnde", per_ev, energy**2 * erg
+        if {"norm", "ref_e2dnde"} <= has:
+            return "norm", None, _with_unit(table, "ref_e2dnde", _NUFNU)
+        if {"norm", "ref_dnde"} <= has:
+            return "norm", None, energy**2 * _with_unit(table, "ref_dnde", per_ev) * erg
     raise ValueError(
         "GADF flux points without 'e2dnde', 'dnde' or 'norm' with its reference: "
-        f"got {table.colnames}; write them with sed_type='e2dnde'"
+        f"got {_some(table.colnames)}; write them with sed_type='e2dnde'"
     )
 
 
-def _truths(table, name, otherwise):
-    """A column of yes and no in whatever spelling, False where masked."""
-    if name not in table.colnames:
-        return otherwise
-    yes = {"true", "1", "1.0", "t", "yes"}
-    return np.array([text.lower() in yes for text in texts(table, name)], dtype=bool)
+def _some(names):
+    return ", ".join(names[:8]) + ", ..." * (len(names) > 8)
 
 
 def _references(table, meta):
     if "reference" in table.colnames:
-        return texts(table, "reference")
+        return words(table, "reference")
     return np.full(len(table), str(meta.get("reference", "")), dtype=object)
 
 
 def _meta(origin, meta, redshift, name):
     """Origin, redshift and name of an SED from the header of its file."""
     found = {"origin": origin}
-    z = next((meta[key] for key in redshift if meta.get(key) is not None), None)
-    if z is not None and float(z) > 0:
-        found["redshift"] = float(z)
+    z = next((number(meta[key]) for key in redshift if meta.get(key) is not None), np.nan)
+    if 0 < z < np.inf:
+        found["redshift"] = z
     label = next((meta[key] for key in name if meta.get(key)), None)
     return found | ({"name": str(label)} if label else {})
 
@@ -343,12 +327,10 @@ def _known(sed, **names):
 
 def _rows(sed):
     """Rows that other codes can use, sorted, with nu F_nu, its bounds and the limits."""
+    sed = standard_sed(sed)
     frequency, nufnu = numbers(sed, "frequency"), numbers(sed, "nufnu")
-    keep = (frequency > 0) & (nufnu > 0)
-    if "duplicate" in sed.colnames:
-        keep &= ~np.asarray(sed["duplicate"], bool)
+    keep = (frequency > 0) & (nufnu > 0) & ~flags(sed, "duplicate")
     order = np.argsort(frequency[keep], kind="stable")
     sed = sed[np.flatnonzero(keep)[order]]
-    limit = np.ma.filled(np.ma.asarray(sed["upper_limit"]), False).astype(bool)
     bounds = (numbers(sed, name) for name in ("nufnu", "nufnu_upper", "nufnu_lower"))
-    return sed, *bounds, limit
+    return sed, *bounds, flags(sed, "upper_limit", unknown=True)

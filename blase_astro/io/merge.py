@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 
-from .answers import add_duplicate, numbers, texts
-from .table import sed_table
+from .answers import add_duplicate, words
+from .table import sed_table, standard_sed
+from .values import flags, numbers
 
 __all__ = ["merge_seds"]
 
@@ -61,7 +62,7 @@ def merge_seds(seds):
     Raises
     ------
     ValueError
-        If there is nothing to merge.
+        If there is nothing to merge, or something that is no SED table.
 
     Examples
     --------
@@ -75,10 +76,10 @@ def merge_seds(seds):
               WISE    vou     False
     II/328/allwise vizier      True
     """
-    seds = list(seds)
+    seds = [standard_sed(sed) for sed in seds]
     if not seds:
         raise ValueError("no SED to merge")
-    origins = [sed.meta.get("origin") or "vou" for sed in seds]
+    origins = [str(sed.meta.get("origin") or "vou") for sed in seds]
 
     def together(values):
         return np.concatenate([values(sed) for sed in seds])
@@ -86,12 +87,12 @@ def merge_seds(seds):
     merged = sed_table(
         *(together(lambda sed, n=n: numbers(sed, n)) for n in _NUMBERS[:4]),
         **{n: together(lambda sed, n=n: numbers(sed, n)) for n in _NUMBERS[4:]},
-        **{n: together(lambda sed, n=n: texts(sed, n)) for n in ("catalog", "reference")},
-        upper_limit=together(lambda sed: _flags(sed, "upper_limit")),
+        **{n: together(lambda sed, n=n: words(sed, n)) for n in ("catalog", "reference")},
+        upper_limit=together(lambda sed: flags(sed, "upper_limit")),
         meta=_merged_meta(seds, origins),
     )
     part = np.repeat(np.arange(len(seds)), [len(sed) for sed in seds])
-    marked = together(lambda sed: _flags(sed, "duplicate"))
+    marked = together(lambda sed: flags(sed, "duplicate"))
     add_duplicate(merged, marked | _measured_before(merged, part, marked))
     merged["origin"] = np.concatenate(
         [_origins(sed, origin) for sed, origin in zip(seds, origins, strict=True)]
@@ -103,16 +104,10 @@ def merge_seds(seds):
 _NUMBERS = ("frequency", "nufnu", "nufnu_upper", "nufnu_lower", "mjd_start", "mjd_end")
 
 
-def _flags(sed, name):
-    if name not in sed.colnames:
-        return np.zeros(len(sed), dtype=bool)
-    return np.ma.filled(np.ma.asarray(sed[name]), False).astype(bool)
-
-
 def _origins(sed, origin):
     """Service of each row, kept from an earlier merge if there was one."""
     if "origin" in sed.colnames:
-        return texts(sed, "origin")
+        return words(sed, "origin")
     return np.full(len(sed), origin, dtype=object)
 
 
@@ -124,8 +119,9 @@ def _merged_meta(seds, origins):
             if known and key not in meta:
                 meta[key] = value
     names = dict.fromkeys(name for origin in origins for name in origin.split("+"))
-    said = (text for sed in seds for text in sed.meta.get("comments", []))
-    comments = list(dict.fromkeys(said))
+    said = [sed.meta.get("comments") or [] for sed in seds]
+    said = [[texts] if isinstance(texts, str) else texts for texts in said]
+    comments = list(dict.fromkeys(str(text) for texts in said for text in texts))
     return meta | {"origin": "+".join(names)} | ({"comments": comments} if comments else {})
 
 
@@ -134,7 +130,7 @@ def _measured_before(sed, part, marked):
     with np.errstate(divide="ignore", invalid="ignore"):
         log_nu = np.log10(np.abs(numbers(sed, "frequency")))
         log_flux = np.log10(np.abs(numbers(sed, "nufnu")))
-    limit, survey = _flags(sed, "upper_limit"), _surveys(sed)
+    limit, survey = flags(sed, "upper_limit"), _surveys(sed)
     before = np.zeros(len(sed), dtype=bool)
     for i in np.flatnonzero((part > 0) & ~marked):
         others = (part < part[i]) & (limit == limit[i]) & ~marked
@@ -150,7 +146,7 @@ def _measured_before(sed, part, marked):
 def _surveys(sed):
     """Survey that each row belongs to, '' if none of `_SURVEYS`."""
     names = {}
-    rows = zip(texts(sed, "catalog"), texts(sed, "reference"), strict=True)
+    rows = zip(words(sed, "catalog"), words(sed, "reference"), strict=True)
     labels = [f"{catalog} {reference}" for catalog, reference in rows]
     for label in set(labels):
         found = (n for n, pattern in _SURVEYS.items() if re.search(pattern, label, re.IGNORECASE))

@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 
-from .answers import JY_HZ, add_duplicate, first_table, numbers, read_bytes, repeats, texts
+from .answers import JY_HZ, add_duplicate, first_table, read_bytes, repeats, words
 from .table import sed_table
+from .values import numbers
 
 __all__ = ["ned_sed", "read_ned"]
 
@@ -57,6 +58,13 @@ def read_ned(file):
     return ned_sed(first_table(read_bytes(file), "NED"))
 
 
+def is_ned(names):
+    """Are these the columns of NED's photometry?"""
+    return "Frequency" in names and bool(
+        {"Flux Density", "NED Photometry Measurement"} & set(names)
+    )
+
+
 def ned_sed(table, meta=None):
     """Make an SED of NED's photometry table, as `astroquery.ipac.ned` returns it.
 
@@ -79,8 +87,8 @@ def ned_sed(table, meta=None):
             f"no NED photometry table: column {missing[0]!r} is missing, "
             f"got {', '.join(table.colnames[:6])} ..."
         )
-    lines = np.array([text.startswith("Line") for text in texts(table, "Frequency Mode")], bool)
-    foreign = texts(table, "NED Units") != "Jy"
+    lines = np.array([text.startswith("Line") for text in words(table, "Frequency Mode")], bool)
+    foreign = words(table, "NED Units") != "Jy"
     table = table[~(lines | foreign)]
     columns = _fluxes(table, numbers(table, name))
     n_bands = _spread_bands(table, columns)
@@ -90,8 +98,8 @@ def ned_sed(table, meta=None):
         columns["upper"] * columns["frequency"] * JY_HZ,
         columns["lower"] * columns["frequency"] * JY_HZ,
         upper_limit=columns["limit"],
-        catalog=texts(table, "Observed Passband"),
-        reference=texts(table, "Refcode"),
+        catalog=words(table, "Observed Passband"),
+        reference=words(table, "Refcode"),
         meta={
             "origin": "ned",
             "name": table.meta.get("name", "").removeprefix("Photometric Data for ").strip(),
@@ -100,7 +108,7 @@ def ned_sed(table, meta=None):
         | (meta or {}),
     )
     add_duplicate(sed, _duplicates(table, columns))
-    sed["significance"] = texts(table, "Significance").astype(str)
+    sed["significance"] = words(table, "Significance").astype(str)
     sed["significance"].description = "kind of uncertainty, in NED's words, before scaling"
     return sed
 
@@ -109,7 +117,7 @@ def _fluxes(table, flux):
     """Frequency (Hz), flux density and its bounds (Jy), and which rows are upper limits."""
     frequency = numbers(table, "Frequency")  # declared um by NED, but in Hz
     signs, errors = _uncertainties(table)
-    scale = np.array([_sigmas(text) for text in texts(table, "Significance")], float)
+    scale = np.array([_sigmas(text) for text in words(table, "Significance")], float)
     # Bound in the present columns, or the text after '<' or '>' where the flux is empty.
     above = numbers(table, "Upper limit of Flux Density")
     below = numbers(table, "Lower limit of Flux Density")
@@ -133,8 +141,8 @@ def _fluxes(table, flux):
 def _uncertainties(table):
     """NED's uncertainty texts: the sign before each, and its upward and downward size (Jy)."""
     signs, sizes = [], []
-    published = texts(table, "Uncertainty")
-    for text, original in zip(texts(table, "NED Uncertainty"), published, strict=True):
+    published = words(table, "Uncertainty")
+    for text, original in zip(words(table, "NED Uncertainty"), published, strict=True):
         sizes.append(_sizes(text))
         # Of limits, older answers keep the sign in the published column alone.
         signs.append(next((t[0] for t in (text, original) if t[:1] in ("<", ">")), ""))
@@ -166,8 +174,8 @@ def _spread_bands(table, columns):
     where the source emits far less.
     """
     count = 0
-    units = texts(table, "Units")
-    passbands = texts(table, "Observed Passband")
+    units = words(table, "Units")
+    passbands = words(table, "Observed Passband")
     for i, (passband, unit) in enumerate(zip(passbands, units, strict=True)):
         band = _BAND.search(passband)
         integrated = re.search(r"erg|W|Crab", unit) and not re.search(r"Hz|/A\b|A\^-1", unit)
@@ -187,10 +195,10 @@ def _spread_bands(table, columns):
 
 def _duplicates(table, columns):
     """Rows that repeat a measurement, and wider apertures of a measurement with the same note."""
-    references = texts(table, "Refcode")
+    references = words(table, "Refcode")
     duplicate = repeats(columns["frequency"], columns["flux"], references)
     smallest = {}
-    qualifiers = texts(table, "Qualifiers")
+    qualifiers = words(table, "Qualifiers")
     for i, text in enumerate(qualifiers):
         found = _APERTURE.search(text)
         if not found or duplicate[i] or not references[i]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from .answers import add_duplicate, read_bytes, repeats
 from .table import sed_table
+from .values import number
 
 __all__ = ["identify_ssdc", "read_ssdc", "ssdc_sed"]
 
@@ -50,10 +51,10 @@ def read_ssdc(file):
     data = read_bytes(file)
     try:
         answer = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         head = data.lstrip()[:40]
         whole = "damaged or cut off JSON" if head.startswith(b"{") else f"not JSON: {head!r}"
-        raise OSError(f"SSDC: {whole} ({error})") from error
+        raise OSError(f"SSDC: {whole} ({str(error)[:200]})") from error
     return ssdc_sed(answer)
 
 
@@ -73,21 +74,21 @@ def ssdc_sed(answer, meta=None):
         See `read_ssdc`.
     """
     _check(answer)
-    separator = answer.get("Meta", {}).get("InfoSeparator", ";")
+    separator = str(_object(answer.get("Meta"), "Meta").get("InfoSeparator") or ";")
     rows = [
-        (data_set.get("Reference", {}), row)
+        (_object(data_set.get("Reference"), "a Reference"), _object(row, "a row of Data"))
         for data_set in answer["Datasets"]
-        for row in data_set.get("Data") or []
+        for row in _list(_object(data_set, "an entry of Datasets").get("Data"), "Data")
     ]
 
     def column(name):
-        return np.array([_number(row.get(name)) for _, row in rows], dtype=float)
+        return np.array([number(row.get(name)) for _, row in rows], dtype=float)
 
     nufnu, error = column("Nufnu"), column("NufnuError")
     error[~(error > 0)] = np.nan
     infos = [str(row.get("Info") or "").split(separator) for _, row in rows]
     limit = np.array(["Upper Limit" in map(str.strip, info) for info in infos], dtype=bool)
-    catalog = [" ".join(str(reference.get("Name", "")).split()) for reference, _ in rows]
+    catalog = [" ".join(str(reference.get("Name") or "")[:1000].split()) for reference, _ in rows]
     frequency, start = column("Frequency"), column("StartTime")
     sed = sed_table(
         frequency,
@@ -104,47 +105,58 @@ def ssdc_sed(answer, meta=None):
     return add_duplicate(sed, repeats(catalog, frequency, nufnu, start))
 
 
+def is_ssdc(data):
+    """Do the bytes look like an answer of the SED Builder?"""
+    head = data[:4096].removeprefix(b"\xef\xbb\xbf")
+    return head.lstrip()[:1] == b"{" and (b'"ResponseInfo"' in head or b'"Datasets"' in head)
+
+
 def identify_ssdc(origin, path, fileobj, *args, **kwargs):
     """Is this file an answer of the SED Builder? (For ``Table.read`` without a format.)"""
     if origin != "read" or fileobj is None:
         return False
     here = fileobj.tell()
-    head = fileobj.read(1000)
+    head = fileobj.read(4096)
     fileobj.seek(here)
-    head = head if isinstance(head, bytes) else head.encode()
-    return head.lstrip()[:1] == b"{" and (b'"ResponseInfo"' in head or b'"Datasets"' in head)
+    return is_ssdc(head if isinstance(head, bytes) else head.encode())
 
 
 def _check(answer):
     """Raise ValueError unless this is a good answer in the units of `_UNITS`."""
     if not isinstance(answer, dict):
         raise ValueError(f"SSDC: wanted a JSON object, got a {type(answer).__name__}")
-    info = answer.get("ResponseInfo", {})
+    info = _object(answer.get("ResponseInfo"), "ResponseInfo")
     if info.get("statusCode", "OK") != "OK":
         said = info.get("message") or []
-        said = said if isinstance(said, str) else "; ".join(map(str, said))
+        said = "; ".join(map(str, said)) if isinstance(said, list) else str(said)
         raise ValueError(f"SSDC answered: {info['statusCode']}: {said or 'no reason given'}")
     if not isinstance(answer.get("Datasets"), list):
         raise ValueError(f"SSDC: no list 'Datasets', got {', '.join(answer) or 'nothing'}")
-    units = answer.get("Properties", {}).get("Units", {})
+    units = _object(_object(answer.get("Properties"), "Properties").get("Units"), "Units")
     for name, wanted in _UNITS.items():
         got = units.get(name, wanted)
         if "".join(str(got).split()).lower() != "".join(wanted.split()).lower():
             raise ValueError(f"SSDC: {name} has the unit {got!r}, wanted {wanted!r}")
 
 
-def _number(value):
-    """A number of the answer, NaN where it is absent or no number."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return np.nan
+def _object(value, what):
+    """An object of the answer; an absent one is empty."""
+    if not isinstance(value, dict | None):
+        raise ValueError(f"SSDC: {what} is a {type(value).__name__}, wanted an object")
+    return value or {}
+
+
+def _list(value, what):
+    """A list of the answer; an absent one is empty."""
+    if not isinstance(value, list | None):
+        raise ValueError(f"SSDC: {what} is a {type(value).__name__}, wanted a list")
+    return value or []
 
 
 def _bibcode(reference):
     """Bibcode at the end of the first publication's address, '' without one."""
-    for publication in reference.get("Bibliography") or []:
-        address = str(publication.get("URL") or "").rstrip("/")
+    for publication in _list(reference.get("Bibliography"), "Bibliography"):
+        address = str(_object(publication, "a publication").get("URL") or "").rstrip("/")
         if "/abs/" in address:
             return unquote(address.split("/abs/")[1].removesuffix("/abstract"))
         if address:

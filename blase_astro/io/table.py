@@ -1,12 +1,26 @@
-"""The shapes every format is read into: the SED table, and many SEDs as plain arrays."""
+"""The shapes every format is read into: the SED table, and many SEDs as plain arrays.
 
-from functools import cache
+`standard_sed` and `points_from_seds` bring what users have into these shapes.
+"""
+
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Points", "join_points", "sed_table", "select"]
+from .values import flags, number, numbers, texts, unit_of
+
+__all__ = [
+    "Points",
+    "flags",
+    "join_points",
+    "numbers",
+    "points_from_seds",
+    "sed_table",
+    "select",
+    "standard_sed",
+    "texts",
+]
 
 # name: (unit, UCD, description)
 _COLUMNS = {
@@ -67,13 +81,6 @@ class Points(NamedTuple):
     nufnu_lower: np.ndarray
     upper_limit: np.ndarray
     duplicate: np.ndarray
-
-
-@cache
-def _unit(name):
-    from astropy.units import Unit
-
-    return Unit(name)
 
 
 def sed_table(
@@ -151,10 +158,147 @@ def sed_table(
     # Attributes afterwards: a table copies the columns it is given, and their attributes slowly.
     for name, (unit, ucd, description) in _COLUMNS.items():
         column = sed.columns[name]
-        column.unit = unit and _unit(unit)
+        column.unit = unit and unit_of(unit)
         column.description = description
         column.meta = {"ucd": ucd}
     return sed
+
+
+def standard_sed(table):
+    """Whatever SED table a user brings as a full one, as `sed_table` makes it.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        At least ``frequency`` and ``nufnu``, in any unit; the other columns of an SED table may
+        lack. ``meta`` may hold ``ra``, ``dec``, ``redshift`` and so on, in any case of letters.
+
+    Returns
+    -------
+    sed : `~astropy.table.Table`
+        The same rows in standard units, with all columns of an SED table, and further ones of
+        the table behind them.
+
+    Raises
+    ------
+    ValueError
+        If it is no SED table, or a unit cannot be converted.
+
+    Examples
+    --------
+    >>> from astropy.table import QTable
+    >>> from blase_astro.io.table import standard_sed
+    >>> sed = standard_sed(QTable({'frequency': [1.4], 'nufnu': [2e-17]}, units=['GHz', 'W/m2']))
+    >>> print(sed['frequency', 'nufnu', 'upper_limit'])
+     frequency      nufnu     upper_limit
+         Hz     erg / (s cm2)
+    ------------ ------------- -----------
+    1400000000.0         2e-14       False
+    """
+    _check_columns(table)
+    values = {name: numbers(table, name, unit) for name, (unit, *_) in _COLUMNS.items() if unit}
+    sed = sed_table(
+        **values,
+        upper_limit=flags(table, "upper_limit", unknown=True),
+        catalog=texts(table, "catalog"),
+        reference=texts(table, "reference"),
+        meta=standard_meta(table.meta),
+    )
+    for name in table.colnames:
+        if name == "duplicate":
+            sed[name] = flags(table, name)
+        elif name not in sed.colnames:
+            sed[name] = table[name]
+    return sed
+
+
+_CAPITALS = ("RA", "DEC", "REDSHIFT", "SOURCE_TYPE", "SOURCE_NUMBER", "NAME", "ORIGIN", "COMMENTS")
+
+
+def _check_columns(table):
+    if not hasattr(table, "colnames"):
+        raise ValueError(f"wanted an SED table, got {type(table).__name__}: {str(table)[:60]}")
+    if not {"frequency", "nufnu"} <= set(table.colnames):
+        raise ValueError(
+            "no SED table: wanted the columns 'frequency' (Hz) and 'nufnu' (erg / (s cm2)), got "
+            + (", ".join(table.colnames[:8]) + ", ..." * (len(table.colnames) > 8) or "none")
+        )
+
+
+def _meta(meta, key, unit=None):
+    """A number of a table's metadata, NaN where there is none."""
+    value = meta.get(key, meta.get(key.upper()))
+    if unit and hasattr(value, "to_value"):
+        try:
+            value = value.to_value(unit)
+        except (ValueError, TypeError):
+            return np.nan
+    return number(value.item() if isinstance(value, np.ndarray) and value.size == 1 else value)
+
+
+def known_position(ra, dec):
+    """A position in degrees, NaN for both where it is none on the sphere."""
+    return (ra, dec) if abs(ra) <= 720 and abs(dec) <= 90 else (np.nan, np.nan)
+
+
+def standard_meta(meta):
+    """Metadata of an SED with its position and redshift as numbers, NaN where not known.
+
+    FITS writes keys in capitals.
+    """
+    ra, dec = known_position(_meta(meta, "ra", "deg"), _meta(meta, "dec", "deg"))
+    redshift = _meta(meta, "redshift")
+    named = {key.lower() if key in _CAPITALS else key: value for key, value in meta.items()}
+    redshift = redshift if 0 < redshift < np.inf else np.nan
+    return named | {"ra": ra, "dec": dec, "redshift": redshift}
+
+
+def sed_arrays(sed):
+    """Arrays of an SED table in the order `~blase_astro.sed.usable` takes them, standard units."""
+    _check_columns(sed)
+    names = ("frequency", "nufnu", "nufnu_upper", "nufnu_lower")
+    values = [numbers(sed, name, _COLUMNS[name][0]) for name in names]
+    # Whether a row is a limit must be known for it to count. `duplicate` is set by readers of
+    # services' answers and by merging.
+    limit = flags(sed, "upper_limit", unknown=True)
+    duplicate = (texts(sed, "catalog") == "DEBL") | flags(sed, "duplicate")
+    return *values, limit, duplicate.astype(bool)
+
+
+def points_from_seds(seds):
+    """The measurements of SED tables as plain arrays.
+
+    Parameters
+    ----------
+    seds : iterable of `~astropy.table.Table`
+        n SED tables, of which only ``frequency`` and ``nufnu`` are needed, in any units.
+
+    Returns
+    -------
+    points : `~blase_astro.io.Points`
+        Their rows, one SED after the other; the names are empty.
+
+    Raises
+    ------
+    ValueError
+        If one is no SED table, or a unit cannot be converted.
+
+    Examples
+    --------
+    >>> from blase_astro.io import sed_table
+    >>> from blase_astro.sed import points_from_seds
+    >>> points_from_seds([sed_table([1.4e9], [1e-14], meta={'ra': 77.36, 'dec': 5.69})]).ra
+    array([77.36])
+    """
+    seds = list(seds)
+    arrays = [sed_arrays(sed) for sed in seds]
+    columns = [np.concatenate(parts) for parts in zip(*arrays, strict=True)] or [np.zeros(0)] * 6
+    columns[4:] = [column.astype(bool) for column in columns[4:]]
+    metas = [standard_meta(sed.meta) for sed in seds]
+    known = (np.array([meta[k] for meta in metas], float) for k in ("ra", "dec", "redshift"))
+    rows = np.repeat(np.arange(len(seds)), [len(sed) for sed in seds])
+    empty = [""] * len(seds)
+    return Points(empty, *known, empty, rows, *columns)
 
 
 def join_points(chunks):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from .answers import JY_HZ, add_duplicate, first_table, numbers, read_bytes, repeats, texts
+from .answers import JY_HZ, add_duplicate, first_table, read_bytes, repeats, words
 from .table import sed_table
+from .values import numbers
 
 __all__ = ["read_vizier", "vizier_sed"]
 
@@ -43,6 +44,11 @@ def read_vizier(file):
     return vizier_sed(first_table(read_bytes(file), "VizieR"))
 
 
+def is_vizier(names):
+    """Are these the columns of VizieR's photometry viewer?"""
+    return bool({"sed_freq", "_sed_freq"} & set(names))
+
+
 def vizier_sed(table, meta=None):
     """Make an SED of the photometry viewer's table, e.g. read with ``Table.read(url)``.
 
@@ -66,12 +72,12 @@ def vizier_sed(table, meta=None):
             f"no table of the VizieR photometry viewer: column {missing[0]!r} is missing, "
             f"got {', '.join(table.colnames[:6]) or 'none'} ..."
         )
-    frequency = _in_unit(table, names["sed_freq"], "GHz", "Hz")
-    flux = _in_unit(table, names["sed_flux"], "Jy", "Jy")
-    error = _in_unit(table, names["sed_eflux"], "Jy", "Jy")
+    frequency = numbers(table, names["sed_freq"], "GHz") * 1e9
+    flux = numbers(table, names["sed_flux"], "Jy")
+    error = numbers(table, names["sed_eflux"], "Jy")
     error[~(error > 0)] = np.nan
     start, end = _times(table)
-    filters = texts(table, names["sed_filter"])
+    filters = words(table, names["sed_filter"])
     sed = sed_table(
         frequency,
         frequency * flux * JY_HZ,
@@ -79,12 +85,12 @@ def vizier_sed(table, meta=None):
         frequency * (flux - error) * JY_HZ,
         mjd_start=start,
         mjd_end=end,
-        catalog=texts(table, "_tabname"),
+        catalog=words(table, "_tabname"),
         reference=filters,
         meta={
             "origin": "vizier",
-            "ra": _median(numbers(table, "_RAJ2000")),
-            "dec": _median(numbers(table, "_DEJ2000")),
+            "ra": _median(numbers(table, "_RAJ2000", "deg")),
+            "dec": _median(numbers(table, "_DEJ2000", "deg")),
         }
         | (meta or {}),
     )
@@ -94,14 +100,6 @@ def vizier_sed(table, meta=None):
 
 
 _FIELDS = ("sed_freq", "sed_flux", "sed_eflux", "sed_filter")
-
-
-def _in_unit(table, name, declared, wanted):
-    """A column in the wanted unit; the service's usual unit where it declares none."""
-    from astropy.units import Unit
-
-    unit = table[name].unit or Unit(declared)
-    return numbers(table, name) * unit.to(wanted)
 
 
 def _times(table):

@@ -10,7 +10,9 @@ import numpy as np
 
 __all__ = []
 
-MAX_LINES = 500_000  # nor has more lines; short ones would take many times their bytes
+MAX_LINES = 500_000  # no SED has more; short ones would take many times their bytes
+MAX_SOURCES = 10_000  # nor more sources: each takes some kB
+_SHORTEST_TITLE = 17  # bytes
 _WANTED = (
     "a first line like '   1  matched source   77.35819    5.69315  99' "
     "or the header line 'Frequency nufnu nufnu unc. ...'"
@@ -22,7 +24,9 @@ _TITLE = re.compile(
     rb"((?:[ \t]+(?:[-+*.:\d][^\s]*|[nN][aA][nN]))*)[ \t\r]*(?:\n|$)"
 )
 _COLUMN_TITLES = re.compile(rb"^[ \t]*Frequency[ \t]+nufnu[ \t]+nufnu unc", re.MULTILINE)
-_NUMBER = re.compile(rb"([-+]?(?:\d+\.?\d*|\.\d+))(?:[eEdD]([-+]?\d+)|([-+]\d{3}))?")
+# Every part takes all it can and gives nothing back: a long token costs no more than a look.
+_NUMBER = re.compile(rb"([-+]?(?:\d++(?:\.\d*+)?|\.\d++))(?:[eEdD]([-+]?\d++)|([-+]\d{3}))?")
+_LONGEST = 64  # bytes of a number; a longer token is none
 _FLAGS = {b"Det ": False, b"UL  ": True, b"PT  ": False}
 _FLAG = re.compile(rb"(det|ul|pt)(?!\S)", re.IGNORECASE)
 _GAP = re.compile(rb"\s{2,}|\t")
@@ -31,6 +35,8 @@ _ONE_BLANK = re.compile(rb"(PCCS2 ?\d+ GHz|\S+)\s?(.*)", re.DOTALL)
 
 def _number(token):
     """The number a token stands for, NaN for stars, None if it is no number."""
+    if len(token) > _LONGEST:
+        return None
     try:
         if b"_" not in token:  # Python takes 1_0 for a number
             return float(token)
@@ -66,8 +72,8 @@ def parse_row(line):
     tokens = line.split(None, 6)
     try:
         numbers = [float(token) for token in tokens[:6]]
-        if b"_" in line:  # perhaps in a number
-            raise ValueError
+        if b"_" in line or max(map(len, tokens[:6]), default=0) > _LONGEST:
+            raise ValueError  # perhaps in a number, or one without end
     except ValueError:
         numbers = _leading_numbers(tokens[:6])
     if len(numbers) == 6 and len(tokens) == 7:
@@ -143,6 +149,8 @@ def unix_lines(data):
         data = data.replace(b"\r", b"\n")
     if len(data) > MAX_LINES and data.count(b"\n") > MAX_LINES:
         raise ValueError(f"more than {MAX_LINES} lines, no SED has")
+    if len(data) > MAX_SOURCES * _SHORTEST_TITLE and data.count(b"matched") > MAX_SOURCES:
+        raise ValueError(f"more than {MAX_SOURCES} sources in one file; wanted it split")
     return data
 
 

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from ..bounded import file_bytes, inflate_gzip, warn
+from ..bounded import file_bytes, inflate, stream_bytes, warn
 from ..table import sed_table
 from .lines import (
     _TITLE,
@@ -28,19 +28,14 @@ __all__ = ["read_sections", "read_vou"]
 _UNKNOWN_MJD = 55000.0  # the tool's "average or unknown date"
 
 
-def _name_and_bytes(file):
+def name_and_bytes(file):
     """A name for messages, and the content, of whatever the reader is given."""
     is_path = isinstance(file, (str, os.PathLike))
     name = os.path.expanduser(file) if is_path else str(getattr(file, "name", "SED"))
     try:
         if is_path:
-            return name, unix_lines(file_bytes(name))
-        content = file.read() if hasattr(file, "read") else _joined(file)
-        if isinstance(content, str):
-            content = content.encode("utf-8", "replace")
-        if content[:2] == b"\x1f\x8b":
-            content = inflate_gzip(content)
-        return name, unix_lines(content)
+            return name, file_bytes(name)
+        return name, stream_bytes(file) if hasattr(file, "read") else inflate(_joined(file))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -88,10 +83,14 @@ def _section_table(meta, rows):
 
 
 def tables_from_bytes(name, data):
-    """SED tables of the sections of a file's bytes (from `unix_lines`).
+    """SED tables of the sections of a file's bytes.
 
     Errors and the warning of malformed rows begin with ``name``.
     """
+    try:
+        data = unix_lines(data)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     if not is_vou(data):
         raise ValueError(f"{name}: {not_vou(data)}")
     sections, malformed = _parse_lines(data.split(b"\n"))
@@ -122,7 +121,7 @@ def read_sections(file):
     OSError
         If the file cannot be read.
     """
-    return tables_from_bytes(*_name_and_bytes(file))
+    return tables_from_bytes(*name_and_bytes(file))
 
 
 def read_vou(file, *, source=None):
@@ -174,9 +173,13 @@ def read_vou(file, *, source=None):
     >>> sed['nufnu'].unit, sed['catalog'][0], sed.meta['ra']
     (Unit("erg / (s cm2)"), np.str_('NVSS'), 77.35819)
     """
-    name, data = _name_and_bytes(file)
-    seds = tables_from_bytes(name, data)
-    labels = section_labels([sed.meta["source_number"] for sed in seds])
+    name, data = name_and_bytes(file)
+    return only_section(name, tables_from_bytes(name, data), source)
+
+
+def only_section(name, seds, source):
+    """The one SED of a file, or the one that is chosen."""
+    labels = section_labels([sed.meta.get("source_number") for sed in seds])
     if source is None and len(seds) == 1:
         return seds[0]
     if source not in labels:

@@ -3,6 +3,8 @@
 import numpy as np
 
 from ..output import placed
+from ..table import standard_meta
+from ..values import flags, number, numbers, texts
 from .lines import _decode, split_text
 from .reader import _UNKNOWN_MJD
 
@@ -29,39 +31,20 @@ def _es(value):
     return text.rjust(10)
 
 
-def _values(table, name, unit):
-    """Numbers of a column in a unit, NaN where masked or where there is no such column."""
-    from astropy.units import Quantity
-
-    if name not in table.colnames:
-        return np.full(len(table), np.nan)
-    column = table[name]
-    mask = np.asarray(getattr(column, "mask", False))
-    values = np.array(getattr(column, "unmasked", column), dtype=float)
-    if column.unit is not None:
-        values = Quantity(values, column.unit).to_value(unit)
-    return np.where(mask, np.nan, values)
-
-
-def _strings(table, name):
-    if name not in table.colnames:
-        return [""] * len(table)
-    return np.ma.filled(np.ma.asarray(table[name]).astype(str), "").tolist()
-
-
 def _title_line(meta):
-    def number(key, default):
-        value = meta.get(key)
-        return default if value is None else value
-
-    position = [number("ra", np.nan), number("dec", np.nan)]
-    ra, dec = ("*" * 9 if np.isnan(x) else f"{x:9.5f}" for x in position)
-    redshift = number("redshift", np.nan)
+    meta = standard_meta(meta)
+    ra, dec = ("*" * 9 if np.isnan(meta[key]) else f"{meta[key]:9.5f}" for key in ("ra", "dec"))
+    redshift = meta["redshift"]
     z = f"{redshift:5.3f}" if redshift > 0 else "0.000"
     if redshift > 0 and float(z) != redshift:
         z = f"{redshift:.6g}"
-    kind, source = number("source_type", 99), number("source_number", 1)
+    kind, source = (_whole(meta.get(k), n) for k, n in (("source_type", 99), ("source_number", 1)))
     return f"{source:4d}  matched source  {ra}  {dec}  {kind:2d}  {z}"
+
+
+def _whole(value, default):
+    value = number(value)
+    return int(value) if abs(value) < 1e9 else default
 
 
 def _check_text(row, catalog, reference):
@@ -79,26 +62,24 @@ def _check_text(row, catalog, reference):
 def _row_lines(table):
     """The data rows in the columns of the tool since August 2020."""
     flux_unit = "erg/(s cm2)"
-    frequency = np.nan_to_num(_values(table, "frequency", "Hz"), posinf=np.inf, neginf=-np.inf)
+    frequency = np.nan_to_num(numbers(table, "frequency", "Hz"), posinf=np.inf, neginf=-np.inf)
     nufnu, upper, lower = (
-        _values(table, name, flux_unit) for name in ("nufnu", "nufnu_upper", "nufnu_lower")
+        numbers(table, name, flux_unit) for name in ("nufnu", "nufnu_upper", "nufnu_lower")
     )
     no_bounds = np.isnan(upper) & np.isnan(lower)
     upper, lower = np.where(no_bounds, 0.0, [upper, lower])
     nufnu = np.where(no_bounds & np.isnan(nufnu), 0.0, nufnu)
-    dates = [_values(table, name, "d") for name in ("mjd_start", "mjd_end")]
+    dates = [numbers(table, name, "d") for name in ("mjd_start", "mjd_end")]
     start, end = (np.where(np.isnan(date), _UNKNOWN_MJD, date) for date in dates)
-    limit = np.zeros(len(table), bool)
-    if "upper_limit" in table.colnames:
-        limit = np.ma.filled(np.ma.asarray(table["upper_limit"]), True).astype(bool)
-    catalogs, references = _strings(table, "catalog"), _strings(table, "reference")
+    limit = flags(table, "upper_limit", unknown=True)
+    catalogs, references = texts(table, "catalog"), texts(table, "reference")
     for text in dict.fromkeys(zip(catalogs, references, strict=True)):
         _check_text(list(zip(catalogs, references, strict=True)).index(text), *text)
-    flags = np.where(limit, " UL ", " Det")
-    numbers = [[_es(x) for x in column.tolist()] for column in (frequency, nufnu, upper, lower)] + [
+    words = np.where(limit, " UL ", " Det")
+    columns = [[_es(x) for x in column.tolist()] for column in (frequency, nufnu, upper, lower)] + [
         [f"{x:10.4f}" for x in column.tolist()] for column in (start, end)
     ]
-    for *row, flag, catalog, reference in zip(*numbers, flags, catalogs, references, strict=True):
+    for *row, flag, catalog, reference in zip(*columns, words, catalogs, references, strict=True):
         yield f"{'  '.join(row)}  {flag}  {catalog:<15}  {reference:<200}"
 
 
