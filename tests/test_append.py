@@ -102,6 +102,31 @@ def test_fits_keeps_every_byte_of_the_rest(tmp_path, suffix):
     np.testing.assert_array_equal(raw_rows(output, 2)[:, :width], raw_rows(source, 2))
 
 
+def test_fits_heap_behind_a_gap_moves_along(tmp_path):
+    """THEAP says where the heap begins, which need not be right behind the rows."""
+    lists = np.array([np.arange(i, dtype="i4") for i in (3, 1, 4)], dtype=object)
+    columns = [
+        fits.Column("id", "J", array=[1, 2, 3]),
+        fits.Column("list", "PJ()", array=lists),
+    ]
+    plain, source, output = (tmp_path / f"{name}.fits" for name in ("plain", "gap", "out"))
+    fits.BinTableHDU.from_columns(columns).writeto(plain)
+    with fits.open(plain) as hdus:
+        header, at = hdus[1].header.copy(), hdus[1].fileinfo()["datLoc"]
+        before = plain.read_bytes()[: hdus[1].fileinfo()["hdrLoc"]]
+    rows, heap, gap = header["NAXIS1"] * header["NAXIS2"], header["PCOUNT"], 64
+    data = plain.read_bytes()[at : at + rows + heap]
+    header["PCOUNT"], header["THEAP"] = heap + gap, rows + gap
+    data = data[:rows] + b"\xff" * gap + data[rows:]
+    text = header.tostring().encode()
+    source.write_bytes(before + text + data + bytes(-len(data) % 2880))
+    append_columns(source, new_columns(3), output)
+    with fits.open(output) as hdus:
+        assert hdus[1].header["THEAP"] == hdus[1].header["NAXIS1"] * 3 + gap
+        for found, expected in zip(hdus[1].data["list"], lists, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_fits_cards_of_new_columns(tmp_path):
     """TUNIT, TCOMM, TUCD and TNULL, read by astropy without a warning."""
     append_columns(fits_file(tmp_path / "a.fits"), new_columns(), tmp_path / "b.fits")

@@ -72,6 +72,16 @@ def test_groups_from_the_data():
     assert_array_equal(calibration.group([1, 4, 7, 8, 19, 20, 26]), [0, 0, 0, 1, 2, 2, 2])
 
 
+@pytest.mark.parametrize(("rich", "groups"), [(99, 1), (100, 2), (150, 2)])
+def test_a_hundred_rich_seds_have_a_group(rich, groups):
+    """Fewer go with the sparse ones: their quantiles of 99 percent would rest on a single SED."""
+    n_bins = np.repeat([5, 20], [300, rich])
+    ones = np.ones(len(n_bins))
+    calibration = fit_calibration(ones, 0 * ones, ones, n_bins, min_members=500)
+    assert len(calibration.size) == groups
+    assert calibration.size.sum() == 300 + rich
+
+
 def test_few_sources_make_one_group():
     """With fewer sources than a group wants there is one group of all of them."""
     calibration = fit_calibration([1.0, 2.0, 4.0], [0, 0, 0], [1, 1, 1], [5, 9, 20])

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -209,6 +210,37 @@ def test_each_doubt_has_its_flag(ensembles):
         10 ** np.array([8, 9, 9.2, 9.4, 22.3, 23, 23.2, 23.4]), [1e-13] * 4 + [1e-12] * 4
     )
     assert Flag.ONE_SIDED in flags_of(ensemble, radio_and_gamma)
+
+
+def with_labels(ensemble, label):
+    """The ensemble with other labels of its sources."""
+    return replace(ensemble, source_columns=ensemble.source_columns | {"label": label})
+
+
+@pytest.mark.parametrize(("offset", "extrapolated"), [(-9, True), (0, False), (9, True)])
+def test_an_estimate_beyond_the_labels_is_marked(ensembles, offset, extrapolated):
+    """Above the highest as well as below the lowest."""
+    ensemble = ensembles["nu_peak"]
+    sed = make_sed(*source(ensembles, 5)[:2])
+    mean = estimate(sed, ensemble=ensemble)["log_nu_peak"][0]
+    other = with_labels(ensemble, mean + offset + np.linspace(-4, 4, 300))
+    flags = Flag(int(estimate(sed, ensemble=other)["flags"][0]))
+    assert (Flag.EXTRAPOLATED in flags) == extrapolated
+
+
+def test_the_spread_of_the_labels_is_that_of_the_level(ensembles):
+    """Most labels lie together: 95 percent of them spread wide, half of them do not."""
+    ensemble = ensembles["nu_peak"]
+    sed = make_sed(*source(ensembles, 5)[:2])
+    mean = estimate(sed, ensemble=ensemble)["log_nu_peak"][0]
+    label = mean + np.where(np.arange(300) % 5 == 0, 8.0, 1e-3) * np.linspace(-1, 1, 300)
+    other = with_labels(ensemble, label)
+    flags = {
+        level: Flag(int(estimate(sed, ensemble=other, level=level)["flags"][0]))
+        for level in (0.5, 0.95)
+    }
+    assert Flag.WIDE_INTERVAL in flags[0.5]
+    assert Flag.WIDE_INTERVAL not in flags[0.95]
 
 
 def test_labels_make_flags(ensembles):
@@ -441,6 +473,8 @@ def test_rows_without_sed_know_their_bag(ensembles):
     row = annotate(catalog, make_sed(0, 0), ensemble=ensembles.values())[0]
     assert (row["bag"], row["n_bins"]) == (bag, 0)
     assert row["flags"] == Flag.NO_SED
+    wide = annotate(catalog, make_sed(0, 0), ensemble=ensembles.values(), radius=3600 * 60)[0]
+    assert (wide["bag"], Flag(int(wide["flags"]))) == (bag, Flag.NO_SED | Flag.AMBIGUOUS_MATCH)
 
 
 def test_name_clashes(ensemble_dir):

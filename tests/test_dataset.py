@@ -296,7 +296,10 @@ def test_default_pool_leaves_out_simulations_of_the_bag():
     sim_bag = np.arange(50) % 6 - 1
     simulated = (*random_set(50, seed=1), sim_bag, np.full(50, 0.2))
     pool = default_pool(binned, label, bag, 3, simulated=simulated, rich_weight=4.0)
-    assert pool.simulated.sum() == 50
+    np.testing.assert_array_equal(pool.simulated, np.arange(150) >= 100)
+    np.testing.assert_array_equal(pool.binned[100:], simulated[0])
+    np.testing.assert_array_equal(pool.label[100:], simulated[1])
+    np.testing.assert_array_equal(pool.weight[100:], simulated[3])
     assert set(pool.weight[:30]) == {4.0}
     every = np.concatenate([bag, sim_bag])
     for member, (train, valid) in enumerate(zip(pool.train, pool.valid, strict=True)):

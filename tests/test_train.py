@@ -12,6 +12,7 @@ pytest.importorskip("pytorch_lightning")
 from blase_astro.cli import main  # noqa: E402
 from blase_astro.ensemble import MIN_VARIANCE, Ensemble  # noqa: E402
 from blase_astro.io.table import select  # noqa: E402
+from blase_astro.sed import RICH_BINS  # noqa: E402
 from blase_astro.simulate import simulate_seds  # noqa: E402
 from blase_astro.training import (  # noqa: E402  # noqa: E402  # noqa: E402
     PRESETS,
@@ -200,6 +201,103 @@ def test_without_sampling_simulated_seds_belong_to_no_bag(table):
     """The built-in surveys know no source."""
     sim_bag = train._simulated(None, np.zeros(len(table), int), SMALL)[2]
     assert (sim_bag == -1).all()
+
+
+def test_the_sampling_reaches_the_simulator(training_set, monkeypatch):
+    """Training with measurements does not fall back on the built-in surveys."""
+    table, points = training_set
+    asked = []
+
+    def simulated(n, *, seed, sampling):
+        asked.append((n, seed, sampling))
+        return simulate_seds(n, seed=seed, sampling=sampling)
+
+    monkeypatch.setattr(train, "simulate_seds", simulated)
+    train_ensemble(table, replace(SMALL, epochs=1), sampling=points, progress=False)
+    assert len(asked) == 1
+    assert asked[0][:2] == (SMALL.simulated, SMALL.seed)
+    assert asked[0][2] is points
+
+
+def pool_with_simulated(table, training_set, config):
+    """Real and simulated samples, weights of both."""
+    bag = np.arange(len(table)) % config.n_bags
+    label = np.stack([table["log_nu_peak"], table["log_nufnu_peak"]], axis=1)
+    simulated = train._simulated(training_set[1], bag, config)
+    simulated[0][:10, 12:] = np.nan  # some are sparse
+    return default_pool(
+        np.asarray(table["binned"]), label, bag, config.n_members, simulated=simulated
+    )
+
+
+def test_sparse_simulated_seds_say_so(table, training_set):
+    """One more input, 1 for a sparse simulated SED and 0 for all others."""
+    pool = pool_with_simulated(table, training_set, SMALL)
+    module = StackedEnsemble(pool, "nu_peak", SMALL)
+    x, _ = module.inputs(torch.arange(len(pool.label)).expand(4, -1))
+    sparse = np.isfinite(pool.binned).sum(axis=1) < RICH_BINS
+    expected = pool.simulated & sparse
+    assert 0 < expected.sum() < pool.simulated.sum()
+    assert (sparse & ~pool.simulated).any()
+    np.testing.assert_array_equal(x[2, :, -1].numpy(), expected)
+
+
+@pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])
+def test_the_scaling_sees_training_samples_alone(table, training_set, target):
+    """What a member is not trained on moves none of its means and standard deviations."""
+    pool = pool_with_simulated(table, training_set, SMALL)
+    before = network._scaling(pool, target, True)
+    for member, rows in enumerate(pool.train):
+        others = np.setdiff1d(np.arange(len(pool.label)), rows)
+        assert len(others)
+        binned, label, weight = pool.binned.copy(), pool.label.copy(), pool.weight.copy()
+        binned[others] += 3
+        label[others] -= 5
+        weight[others] *= 7
+        changed = pool._replace(binned=binned, label=label, weight=weight)
+        after = network._scaling(changed, target, True)
+        for name, values in before.items():
+            np.testing.assert_array_equal(after[name][member], values[member], err_msg=name)
+
+
+def test_scaling_by_hand(table, training_set):
+    """Means and standard deviations of the filled bins, the level and the weighted labels."""
+    pool = pool_with_simulated(table, training_set, SMALL)
+    scaling = network._scaling(pool, "nufnu_peak", True)
+    rows = pool.train[1]
+    binned = np.ma.masked_invalid(pool.binned[rows].astype(float))
+    level = binned.mean(axis=1).data
+    relative = binned - level[:, None]
+    filled = np.asarray((~np.ma.getmaskarray(binned)).sum(axis=0)) > 5
+    close = {"rtol": 1e-5, "atol": 1e-6}
+    mean, std = (scaling[f"bin_{k}"][1, 0][filled] for k in ("mean", "std"))
+    np.testing.assert_allclose(mean, relative.mean(axis=0)[filled], **close)
+    np.testing.assert_allclose(std, np.maximum(relative.std(axis=0)[filled], 0.01), **close)
+    np.testing.assert_allclose(scaling["level_mean"][1].item(), level.mean() + 12, **close)
+    np.testing.assert_allclose(scaling["level_std"][1].item(), level.std() + 1e-4, **close)
+    label, weight = pool.label[rows, 1] - level, pool.weight[rows]
+    average = np.sum(label * weight) / weight.sum()
+    spread = np.sum((label - average) ** 2 * weight) / weight.sum()
+    np.testing.assert_allclose(scaling["label_mean"][1].item(), average, **close)
+    np.testing.assert_allclose(scaling["label_std"][1].item(), np.sqrt(spread) + 1e-4, **close)
+
+
+def test_the_validation_loss_is_a_weighted_mean(table, monkeypatch):
+    """Over all steps and without the padding; a member with rich SEDs is not put behind."""
+    module = StackedEnsemble(pool_of(table, SMALL), "nu_peak", SMALL)
+    module.weight[:] = torch.linspace(0.5, 4, len(table))
+    monkeypatch.setattr(module, "log", lambda *_, **__: None)
+    module.eval()
+    index = torch.tensor([[1, 5, 9, 11], [2, 3, -1, -1], [7, 8, 4, -1], [0, 1, 2, 3]])
+    with torch.no_grad():
+        for step in (index[:, :2], index[:, 2:]):
+            module.validation_step(step)
+        loss = module.loss(index.clamp(min=0))
+        module.on_validation_epoch_end()
+    for member, rows in enumerate(index):
+        valid = rows >= 0
+        expected = loss[member][valid].sum() / module.weight[rows[valid]].sum()
+        torch.testing.assert_close(module.best_loss[member], expected)
 
 
 def test_one_target_without_flux_labels(table):

@@ -1,0 +1,338 @@
+"""Does a test fail when a line of the science is wrong?
+
+Changes one line at a time in a copy of the tree and runs the tests that should notice: first the
+changes of `BY_HAND`, mistakes that were made or nearly made; then some of those that
+`made_mutants` finds (a comparison, sign, number or call turned into its neighbour), drawn with a
+fixed seed, evenly from all modules, up to the number asked for. Run by hand:
+
+    python tests/mutations.py -n 100 --data DATA -o mutations.ecsv
+
+What survives is printed: a line that no test pins, or a change that changes nothing; the latter
+belong to `SAME`, with the reason.
+"""
+
+import argparse
+import ast
+import builtins
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "blase_astro"
+
+# The tests that should notice, the quickest first. Modules that are not there are left out.
+TESTS = {
+    "angles": ["sky"],
+    "sky": ["sky", "joins", "ensemble"],
+    "joins": ["joins", "catalog"],
+    "targets": ["targets", "report", "dataset"],
+    "sed": ["sed", "golden"],
+    "ensemble": ["ensemble", "golden"],
+    "distribution": ["distribution", "ensemble", "golden"],
+    "population": ["population", "distribution"],
+    "calibration": ["calibration", "golden", "refine"],
+    "flags": ["flags", "catalog", "golden"],
+    "evaluate/scores": ["evaluate"],
+    "evaluate/labels": ["refine", "report"],
+    "evaluate/comparison": ["report"],
+    "training/dataset": ["dataset"],
+    "training/pools": ["dataset", "pools"],
+    "training/network": ["train"],
+    "training/train": ["train"],
+    "simulate/sampling": ["simulate"],
+}
+# Modules that are changed by hand alone.
+ALSO = {"catalog": ["catalog"], "io/append": ["append"]}
+
+# (module, what stands there, what is wrong)
+BY_HAND = [
+    ("ensemble", "ZERO_LEVEL = -12.0", "ZERO_LEVEL = -11.0"),
+    ("ensemble", "MIN_VARIANCE = 1e-4", "MIN_VARIANCE = 1e-3"),
+    ("training/train", "np.where(pattern >= 0, bag[pattern], -1)", "np.full(len(pattern), -1)"),
+    ("training/train", "sampling=sampling)", "sampling=None)"),
+    ("training/pools", "n + np.flatnonzero(sim_bag != left_out)", "n + np.arange(len(sim_bag))"),
+    ("training/pools", "np.arange(len(label)) >= n", "np.zeros(len(label), bool)"),
+    ("training/pools", "np.arange(len(label)) >= n", "np.ones(len(label), bool)"),
+    ("training/network", "for rows in pool.train:", "for rows in [slice(None)] * len(pool.train):"),
+    ("training/network", "loss = loss / weight", "loss = loss * 1.0"),
+    ("training/network", "pool.simulated & (", "(pool.simulated | True) & ("),
+    ("training/network", "pool.simulated & (", "(pool.simulated & False) & ("),
+    (
+        "training/dataset",
+        "match_sky((ra, dec), at, radius)",
+        "match_sky((ra, dec), at, 60 * radius)",
+    ),
+    ("evaluate/labels", "q <= false_discovery", "q <= 2 * false_discovery"),
+    ("evaluate/labels", "out_of_bag(e, level=level)", "out_of_bag(e)"),
+    ("flags", "(mean > label.max())", "(mean > label.max() + 99)"),
+    ("flags", "(mean < label.min())", "(mean < label.min() - 99)"),
+    ("flags", "[0.5 - level / 2, 0.5 + level / 2]", "[0.025, 0.975]"),
+    ("sky", 'hours = columns.frame != "galactic"', "hours = True"),
+    ("sky", "usual = known.get((ra.lower(), dec.lower()))", "usual = None"),
+    ("calibration", "_FEWEST_RICH = 100", "_FEWEST_RICH = 500"),
+    ("calibration", "_FEWEST_RICH = 100", "_FEWEST_RICH = 20"),
+    ("sed", 'side="right"', 'side="left"'),
+    ("sed", "log_nu < edges[column, 1]", "log_nu <= edges[column, 1]"),
+    ("catalog", "flags[~has & (n_near > 1)] |= Flag.AMBIGUOUS_MATCH", "pass"),
+    ("io/append", 'header["THEAP"] += width * header["NAXIS2"]', "pass"),
+]
+
+# (module, line) that may be changed without anything changing but the time it takes.
+SAME = {
+    ("sky", "_FEW = 2**18"),
+    ("ensemble", "_CHUNK = 512"),
+}
+
+
+class Mutant(NamedTuple):
+    """One change: from where to where in the text of a module, and what stands there then."""
+
+    module: str
+    start: int
+    end: int
+    text: str
+    line: int
+
+
+COMPARED = {
+    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
+}  # fmt: skip
+COMPUTED = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.BitAnd: "|",
+            ast.BitOr: "&", ast.Pow: "*"}  # fmt: skip
+CALLED = {
+    "maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max", "argmin": "argmax",
+    "argmax": "argmin", "any": "all", "all": "any", "floor": "ceil", "ceil": "floor",
+    "mean": "median", "sum": "mean", "log10": "log", "cos": "sin", "sin": "cos",
+}  # fmt: skip
+
+
+def made_mutants(module):
+    """All changes of one module that this script knows to make."""
+    text = source(ROOT, module).read_text()
+    starts = [0]
+    for line in text.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line.encode()))
+    raw = text.encode()
+
+    def at(line, column):
+        return starts[line - 1] + column
+
+    def change(start, end, new):
+        line = raw[:start].count(b"\n") + 1
+        shown = raw.decode().splitlines()[line - 1].strip()
+        if (module, shown) not in SAME:
+            found.append(Mutant(module, start, end, new, line))
+
+    def between(left, right, new):
+        """The operator between two operands."""
+        start, end = at(left.end_lineno, left.end_col_offset), at(right.lineno, right.col_offset)
+        operator = raw[start:end].decode()
+        old = operator.strip(" ()\n")
+        if old and "#" not in old:
+            begin = start + operator.index(old)
+            change(begin, begin + len(old), new)
+
+    found = []
+    for node in science(ast.parse(text)):
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARED:
+            between(node.left, node.comparators[0], COMPARED[type(node.ops[0])])
+        elif isinstance(node, ast.BinOp) and type(node.op) in COMPUTED:
+            between(node.left, node.right, COMPUTED[type(node.op)])
+        elif isinstance(node, ast.BoolOp):
+            word = "or" if isinstance(node.op, ast.And) else "and"
+            between(node.values[0], node.values[1], word)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Invert, ast.Not)):
+            start = at(node.lineno, node.col_offset)
+            change(start, at(node.operand.lineno, node.operand.col_offset), "")
+        elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            start, end = (
+                at(node.lineno, node.col_offset),
+                at(node.end_lineno, node.end_col_offset),
+            )
+            new = node.value + 1 if isinstance(node.value, int) else node.value * 1.5 or 0.5
+            change(start, end, repr(new))
+        elif isinstance(node, ast.Call):
+            name = node.func
+            word = getattr(name, "attr", getattr(name, "id", ""))
+            if word in CALLED and (
+                isinstance(name, ast.Attribute) or CALLED[word] in dir(builtins)
+            ):
+                end = at(name.end_lineno, name.end_col_offset)
+                change(end - len(word), end, CALLED[word])
+    return found
+
+
+def science(node):
+    """The nodes of what is computed: no message, no documentation, no import."""
+    for child in ast.iter_child_nodes(node):
+        skipped = (ast.Raise, ast.JoinedStr, ast.Import, ast.ImportFrom, ast.Assert)
+        if not isinstance(child, skipped):
+            yield child
+            yield from science(child)
+
+
+def source(tree, module):
+    """File of a module."""
+    return tree / PACKAGE / f"{module}.py"
+
+
+def written_mutants():
+    """The changes of `BY_HAND`; a line that is there no more is an error of this script."""
+    found, stale = [], []
+    for module, old, new in BY_HAND:
+        path = source(ROOT, module)
+        text = path.read_text() if path.is_file() else ""
+        if old not in text:
+            stale.append(f"{module}: {old}")
+            continue
+        start = len(text[: text.index(old)].encode())
+        line = text[: text.index(old)].count("\n") + 1
+        found.append(Mutant(module, start, start + len(old.encode()), new, line))
+    return found, stale
+
+
+def drawn_mutants(n, seed):
+    """Some of all changes, evenly from all modules."""
+    rng = random.Random(seed)
+    lots = []
+    for module in TESTS:
+        if source(ROOT, module).is_file():
+            lot = made_mutants(module)
+            rng.shuffle(lot)
+            lots.append(lot)
+    chosen = []
+    while len(chosen) < n and any(lots):
+        for lot in lots:
+            if lot and len(chosen) < n:
+                chosen.append(lot.pop())
+    return chosen
+
+
+def copy_tree(folder):
+    """A copy of what the tests need."""
+    for name in (PACKAGE, "tests", "catalogs", "docs"):
+        ignored = shutil.ignore_patterns("__pycache__", "_build", "generated")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in ("setup.cfg", "pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def tests_of(module):
+    """Files of the tests that should notice a change of a module."""
+    files = [f"tests/test_{name}.py" for name in (TESTS | ALSO)[module]]
+    return [name for name in files if (ROOT / name).is_file()]
+
+
+def run(tree, tests, data, timeout):
+    """Whether the tests pass, and the name of the first that fails."""
+    environment = os.environ | {
+        "PYTHONPATH": str(tree),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MPLBACKEND": "agg",
+        # Each copy its own, as pytest clears away what others left.
+        "PYTEST_DEBUG_TEMPROOT": str(tree),
+    }
+    if data is not None:
+        environment["BLASE_TEST_DATA"] = str(data)
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    try:
+        done = subprocess.run(
+            command, cwd=tree, env=environment, capture_output=True, text=True, timeout=timeout
+        )
+    except subprocess.TimeoutExpired:
+        return False, "(takes too long)"
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return done.returncode == 0, failed[0] if failed else done.stdout[-200:]
+
+
+def judge(mutant, tree, data, timeout):
+    """Whether a test fails with the change, and which."""
+    path = source(tree, mutant.module)
+    original = path.read_bytes()
+    changed = original[: mutant.start] + mutant.text.encode() + original[mutant.end :]
+    try:
+        path.write_bytes(changed)
+        passed, failed = run(tree, tests_of(mutant.module), data, timeout)
+    finally:
+        path.write_bytes(original)
+    return not passed, failed
+
+
+def shown(mutant):
+    """The changed line before and after."""
+    raw = source(ROOT, mutant.module).read_bytes()
+    changed = raw[: mutant.start] + mutant.text.encode() + raw[mutant.end :]
+    before, after = (a.decode().splitlines()[mutant.line - 1].strip() for a in (raw, changed))
+    return f"{mutant.module}.py:{mutant.line}: {before}\n      -> {after}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-n", type=int, default=100, help="how many changes (default: 100)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", help="folder of real SEDs, for the tests that need it")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--module", action="append", help="only these, like evaluate/scores")
+    parser.add_argument("--timeout", type=float, default=600)
+    parser.add_argument("-o", "--output", help="table of all changes, .ecsv")
+    options = parser.parse_args()
+    for modules in (TESTS, ALSO):
+        for module in list(modules):
+            if options.module and module not in options.module:
+                del modules[module]
+    by_hand, stale = written_mutants()
+    by_hand = [mutant for mutant in by_hand if mutant.module in TESTS | ALSO]
+    mutants = [*by_hand, *drawn_mutants(max(0, options.n - len(by_hand)), options.seed)]
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
+        trees = Queue()
+        for i in range(options.jobs):
+            trees.put(copy_tree(Path(folder) / str(i)))
+        tests = sorted({name for mutant in mutants for name in tests_of(mutant.module)})
+        tree = trees.get()
+        passed, failed = run(tree, tests, options.data, 3600)
+        trees.put(tree)
+        if not passed:
+            sys.exit(f"the tests fail without any change: {failed}")
+
+        def one(mutant):
+            tree, start = trees.get(), time.perf_counter()
+            try:
+                killed, by = judge(mutant, tree, options.data, options.timeout)
+            finally:
+                trees.put(tree)
+            seconds = time.perf_counter() - start
+            print(
+                f"{'killed  ' if killed else 'SURVIVES'} {seconds:5.1f} s {shown(mutant)}",
+                flush=True,
+            )
+            rows.append((mutant.module, mutant.line, shown(mutant), killed, by if killed else ""))
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            list(pool.map(one, mutants))
+    n_killed = sum(row[3] for row in rows)
+    print(f"{n_killed} of {len(rows)} killed")
+    for line in stale:
+        print(f"stale, look for its new place: {line}")
+    if options.output:
+        from astropy.table import Table
+
+        names = ["module", "line", "change", "killed", "by"]
+        Table(rows=sorted(rows), names=names).write(options.output, overwrite=True)
+    return 0 if n_killed == len(rows) and not stale else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
