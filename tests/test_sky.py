@@ -174,9 +174,10 @@ def test_separation_is_that_of_skycoord(ra, dec, angle, sep):
     there = here.directional_offset_by(angle * u.deg, sep * u.arcsec)
     there_ra, there_dec = np.array([there.ra.deg]), np.array([there.dec.deg])
     here_ra, here_dec = np.array([ra]), np.array([dec])
+    sep = here.separation(there).arcsec  # near the poles the offset is not what was asked for
     row, other, found = pairs(here_ra, here_dec, there_ra, there_dec, sep * 1.001)
     assert (row.tolist(), other.tolist()) == ([0], [0])
-    np.testing.assert_allclose(found, sep, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, sep, rtol=1e-6, atol=1e-8)
     assert len(pairs(here_ra, here_dec, there_ra, there_dec, sep * 0.999)[0]) == 0
 
 
