@@ -11,11 +11,13 @@ elliptical, both as magnitudes in a catalog.
 """
 
 import argparse
+from pathlib import Path
 
 import astropy.units as u
 import numpy as np
 from astropy.modeling.physical_models import BlackBody
 from astropy.table import Table
+from made_with import record
 
 from blase_astro.bands import points_from_bands, read_bands
 from blase_astro.estimates import estimate_arrays, load_ensembles
@@ -59,6 +61,8 @@ def main(args=None):
     ensemble = load_ensembles(options.ensemble)[0]
     write(blazars(options, ensemble), options.output)
     write(others(ensemble), options.output + "_others")
+    output = Path(options.output)
+    record(output.parent, [output.name, f"{output.name}_others"], options.ensemble)
 
 
 def write(rows, output):

@@ -1,6 +1,6 @@
 """What each flag means: errors, intervals and coverage with the flag and without, out of bag.
 
-    python tests/benchmarks/bench_flags.py ARCHIVE [--ensemble DIR] [--thin]
+    python tests/benchmarks/bench_flags.py ARCHIVE [--ensemble DIR] [--thin] [-o docs/tables]
 
 ARCHIVE is the archive that the ensemble was trained on. Every SED is estimated by the members that
 never saw its source, and compared with its label. With ``--thin`` each SED is estimated again with
@@ -9,8 +9,10 @@ as they are. (Coverage is then not to be expected: the intervals were calibrated
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
+from made_with import record
 
 from blase_astro.bulk import read_chunks
 from blase_astro.estimates import _estimate_chunk, _settings
@@ -57,15 +59,10 @@ def line(name, rows, error, width, covered):
     )
 
 
-def main():
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("archive")
-    parser.add_argument("--ensemble")
-    parser.add_argument("--thin", action="store_true")
-    options = parser.parse_args()
-    settings = _settings(options.ensemble)
-    found = out_of_bag(options.archive, settings, 3 * options.thin, np.random.default_rng(0))
+def lines(archive, ensemble, *, thin):
+    """The table as lines of text."""
+    settings = _settings(ensemble)
+    found = out_of_bag(archive, settings, 3 * thin, np.random.default_rng(0))
     target = settings.first.target
     mean, lo, hi = (found[f"log_{target}{end}"] for end in ("", "_lo", "_hi"))
     known = np.isfinite(mean) & np.isfinite(found["label"])
@@ -73,14 +70,30 @@ def main():
     error = np.abs(mean - found["label"])[known]
     covered = ((lo <= found["label"]) & (found["label"] <= hi))[known]
     table = error, (hi - lo)[known], covered
-    print(f"{known.sum()} estimates of {target} out of bag (of {len(known)} SEDs)")
-    print(f"{'':18}{'n':>7}{'median':>9}{'> 1 dex':>9}{'rms':>9}{'width':>9}{'covered':>9}")
-    print(line("all", np.ones(known.sum(), bool), *table))
-    print(line("no flag", flags == 0, *table))
+    yield f"{known.sum()} estimates of {target} out of bag (of {len(known)} SEDs)"
+    yield f"{'':18}{'n':>7}{'median':>9}{'> 1 dex':>9}{'rms':>9}{'width':>9}{'covered':>9}"
+    yield line("all", np.ones(known.sum(), bool), *table)
+    yield line("no flag", flags == 0, *table)
     for flag in Flag:
         if (flags & flag).any():
-            print(line(flag.name, (flags & flag) != 0, *table))
-            print(line("  without it", (flags & flag) == 0, *table))
+            yield line(flag.name, (flags & flag) != 0, *table)
+            yield line("  without it", (flags & flag) == 0, *table)
+
+
+def main():
+    """Print the table, write it if asked."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("archive")
+    parser.add_argument("--ensemble")
+    parser.add_argument("--thin", action="store_true")
+    parser.add_argument("-o", "--output", type=Path, help="folder for flags.txt, flags_thinned.txt")
+    options = parser.parse_args()
+    text = "\n".join(lines(options.archive, options.ensemble, thin=options.thin))
+    print(text)
+    if options.output is not None:
+        name = "flags_thinned" if options.thin else "flags"
+        (options.output / f"{name}.txt").write_text(text + "\n")
+        record(options.output, [name], options.ensemble)
 
 
 if __name__ == "__main__":

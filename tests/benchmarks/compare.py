@@ -37,6 +37,7 @@ import bench_faults
 import bench_read
 import numpy as np
 from astropy.table import Table, vstack
+from made_with import record
 
 from blase_astro.cli import main as blase
 
@@ -79,6 +80,7 @@ def accuracy(options):
         for kind in ("rich", "sparse")
     ]
     write(vstack(blocks), "accuracy")
+    record(TABLES, ["accuracy"], options.ensemble or None)
 
 
 def commands(options, folder):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
+from made_with import record
 
 from blase_astro.calibration import calibrate_out_of_bag
 from blase_astro.ensemble import TARGETS, Ensemble
@@ -32,11 +33,12 @@ def scores(ensemble, rich, peak):
     return evaluate_groups(groups, label, mean, lo, hi)
 
 
-def main():
+def main(arguments=None):
+    """Print the table, write it if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ensembles", nargs="+", metavar="NAME[=DIR]")
     parser.add_argument("-o", "--output", type=Path, help="folder for recipes.ecsv and .rst")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     rows, rich, peak = [], None, None
     for target in TARGETS:
         for word in options.ensembles:
@@ -57,6 +59,8 @@ def main():
     if options.output is not None:
         table.write(options.output / "recipes.ecsv", overwrite=True)
         table.write(options.output / "recipes.rst", format="ascii.rst", overwrite=True)
+        record(options.output, ["recipes"])
+    return table
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table, vstack
+from made_with import record
 
 from blase_astro.estimates import estimate
 from blase_astro.io import merge_seds, read_seds
@@ -99,22 +100,27 @@ def cut_down(data, ensemble):
     return Table(rows)
 
 
+def tables(data, ensemble):
+    """Name and content of the two tables, one after the other."""
+    for name, make in (("services", samples), ("services_cuts", cut_down)):
+        table = make(data, ensemble)
+        for column in table.itercols():
+            if column.dtype.kind == "f":
+                column.format = ".2f"
+        yield name, table
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of real SEDs")
     parser.add_argument("--ensemble", help="folder of trained networks (default: the package's)")
     parser.add_argument("-o", "--output", type=Path, help="folder for the two tables")
     options = parser.parse_args()
-    for name, table in (
-        ("services", samples(options.data, options.ensemble)),
-        ("services_cuts", cut_down(options.data, options.ensemble)),
-    ):
-        for column in table.itercols():
-            if column.dtype.kind == "f":
-                column.format = ".2f"
+    for name, table in tables(options.data, options.ensemble):
         print("\n".join(table.pformat(max_lines=-1, max_width=-1)), end="\n\n")
         if options.output:
             table.write(options.output / f"{name}.rst", format="ascii.rst", overwrite=True)
+            record(options.output, [name], options.ensemble)
 
 
 if __name__ == "__main__":

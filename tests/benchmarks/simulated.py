@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
+from made_with import record
 
 from blase_astro.ensemble import TARGETS, Ensemble
 from blase_astro.sed import RICH_BINS, bin_points
@@ -42,14 +43,15 @@ def rows(ensemble, binned, label, classes):
             )
 
 
-def main():
+def main(arguments=None):
+    """Print the table, write it if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--ensemble", help="folder (default: the package's)")
     parser.add_argument("-n", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=12345)
     parser.add_argument("-o", "--output", type=Path, help="folder for simulated.ecsv and .rst")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     real = read_training_set(options.data / "SEDs.zip")
     sampling = training_points(options.data / "SEDs.zip", real)
     points, truth = simulate_seds(options.n, seed=options.seed, sampling=sampling)
@@ -67,6 +69,8 @@ def main():
     if options.output is not None:
         table.write(options.output / "simulated.ecsv", overwrite=True)
         table.write(options.output / "simulated.rst", format="ascii.rst", overwrite=True)
+        record(options.output, ["simulated"], options.ensemble)
+    return table
 
 
 if __name__ == "__main__":

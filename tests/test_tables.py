@@ -1,0 +1,108 @@
+"""The documentation's tables are what the scripts that made them say of the shipped ensembles."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from numpy.testing import assert_allclose, assert_array_equal
+
+from blase_astro.estimates import load_ensembles
+from blase_astro.evaluate import evaluate_groups, out_of_bag
+from blase_astro.sed import RICH_BINS
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLES = ROOT / "docs" / "tables"
+# Tables that say nothing of the shipped ensembles: times, files of others, ensembles of their own.
+OTHERS = {"comparison", "faults", "reading", "refine_labels", "speed"}
+NAMES = {path.stem for path in TABLES.iterdir() if path.stem != "made_with"} - OTHERS
+
+
+@pytest.fixture(autouse=True)
+def _scripts(monkeypatch):
+    """The scripts import each other."""
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmarks"))
+
+
+def same(found, name, **rows):
+    """A table is the written one, or some rows of it."""
+    written = Table.read(TABLES / f"{name}.ecsv")
+    for column, value in rows.items():
+        written = written[written[column] == value]
+        found = found[found[column] == value]
+    assert found.colnames == written.colnames
+    for column in found.colnames:
+        now, before = np.asarray(found[column]), np.asarray(written[column])
+        if now.dtype.kind == "f":
+            assert_allclose(now, before, rtol=0, atol=0.0011, err_msg=column)
+        else:
+            assert_array_equal(now, before, err_msg=column)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_made_with_the_shipped_ensembles(name):
+    """Who ships other ensembles makes the tables anew; how, the heads of the scripts say."""
+    import made_with
+
+    known = Table.read(TABLES / made_with.NAME)
+    known = dict(zip(known["table"], known["ensembles"], strict=True))
+    assert known.get(name) == made_with.digests(), f"docs/tables/{name} is stale: make it anew"
+
+
+def test_recipes():
+    """The rows of the shipped ensembles, out of bag."""
+    import recipes
+
+    same(recipes.main(["default"]), "recipes", recipe="default")
+
+
+def test_accuracy():
+    """The rows of the shipped ensembles, out of bag."""
+    written = Table.read(TABLES / "accuracy.ecsv")
+    written = written[written["method"] == "ensemble"]
+    for ensemble in load_ensembles():
+        table = out_of_bag(ensemble)
+        rich = np.asarray(table["n_bins"]) >= RICH_BINS
+        names = ("label", "mean", "lo", "hi", "cdf")
+        columns = {name: np.asarray(table[name]) for name in names}
+        for row in evaluate_groups({"rich": rich, "sparse": ~rich}, **columns)[1:]:
+            target = written["target"] == {"nu_peak": "log nu_peak"}.get(
+                ensemble.target, "log nuFnu_peak"
+            )
+            (expected,) = written[target & (written["SEDs"] == row["sources"])]
+            assert row["n"] == expected["n"]
+            for score, title in (
+                ("abs_error_median", "median error"),
+                ("outliers", "beyond 1 dex"),
+                ("coverage_95", "coverage"),
+                ("winkler", "Winkler score"),
+            ):
+                assert_allclose(row[score], expected[title], rtol=0, atol=0.0011)
+
+
+def test_flags(shared_data):
+    """Every line."""
+    import bench_flags
+
+    found = list(bench_flags.lines(shared_data / "SEDs.zip", None, thin=False))
+    assert found == (TABLES / "flags.txt").read_text().splitlines()
+
+
+def test_simulated(shared_data):
+    """Every number."""
+    import simulated
+
+    same(simulated.main([str(shared_data)]), "simulated")
+
+
+def test_services(shared_data):
+    """The first table; the other takes longer."""
+    import services
+
+    name, table = next(services.tables(shared_data, None))
+    lines = (TABLES / f"{name}.rst").read_text().splitlines()
+    words = [line.split() for line in lines if not line.startswith("=")]
+    found = [line.split() for line in table.pformat(max_lines=-1, max_width=-1)]
+    assert [w for line in found if not line[0].startswith("-") for w in line] == [
+        w for line in words for w in line
+    ]
