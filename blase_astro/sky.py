@@ -172,7 +172,7 @@ def positions(table, columns):
         row = np.flatnonzero(given)[0]
         raise ValueError(
             f"column {columns.lat!r} must lie between -90 and 90 degrees and {columns.lon!r} "
-            f"between -360 and 720; got {lat[row]:g} and {lon[row]:g} in row {row}, no row does"
+            f"between -720 and 720; got {lat[row]:g} and {lon[row]:g} in row {row}, no row does"
         )
     ra = np.where(good, lon % 360, np.nan)
     dec = np.where(good, lat, np.nan)
@@ -194,7 +194,7 @@ def known_positions(ra, dec):
     Returns
     -------
     known : ndarray of bool, shape (n,)
-        False where one is not finite, beyond the poles, or not within -360 to 720 degrees.
+        False where one is not finite, beyond the poles, or not within -720 to 720 degrees.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def known_positions(ra, dec):
     array([ True, False, False])
     """
     ra, dec = np.asarray(ra, float), np.asarray(dec, float)
-    return (np.abs(dec) <= 90) & (ra >= -360) & (ra <= 720)  # NaN is neither
+    return (np.abs(dec) <= 90) & (np.abs(ra) <= 720)  # NaN is neither
 
 
 def icrs(position, *, strict=True):
@@ -242,7 +242,7 @@ def icrs(position, *, strict=True):
     if strict and len(wrong):
         raise ValueError(
             "a position must have a declination between -90 and 90 degrees and a right ascension "
-            f"between -360 and 720; got {ra[wrong[0]]:g}, {dec[wrong[0]]:g}"
+            f"between -720 and 720; got {ra[wrong[0]]:g}, {dec[wrong[0]]:g}"
         )
     return np.where(known, ra % 360, np.nan), np.where(known, dec, np.nan)
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .io.values import numbers
+
 __all__ = ["CLASS_EDGES", "SED_CLASSES", "TARGETS", "Target", "log10_column", "sed_class"]
 
 SED_CLASSES = ("LSP", "ISP", "HSP")
@@ -138,40 +140,34 @@ def log10_column(table, name, target):
     target = TARGETS[target]
     if name not in table.colnames:
         raise ValueError(f"the table has no column {name!r}; it has {', '.join(table.colnames)}")
-    values, unit = _numbers(table[name], name)
-    is_log, factor = _scale(values, unit, name, target)
+    values, unit = numbers(table, name), getattr(table[name], "unit", None)
+    if len(values) and table[name].dtype.kind in "SU" and np.isnan(values).all():
+        raise ValueError(f"column {name!r} must hold numbers; it holds text")
+    has_unit = unit is not None and str(unit).strip() != ""
+    is_log, offset = _log_unit(unit, name, target) if has_unit else (True, 0.0)
+    if not has_unit and not _without_unit(values, name, target):
+        is_log = False
+    elif not is_log:
+        values = numbers(table, name, target.unit)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log = values if is_log else np.log10(values)
-    return np.where((values == 0) | ~np.isfinite(log), np.nan, log + np.log10(factor))
+        log = values + offset if is_log else np.log10(values)
+    return np.where((values == 0) | ~np.isfinite(log), np.nan, log)
 
 
-def _numbers(column, name):
-    """Values and unit of a column."""
-    values = np.ma.asarray(getattr(column, "value", column))
-    if hasattr(column, "unmasked"):
-        values = np.ma.array(column.unmasked.value, mask=column.mask)
-    try:
-        values = np.ma.filled(values.astype(float), np.nan)
-    except ValueError:
-        raise ValueError(f"column {name!r} must hold numbers; it holds text") from None
-    return values, getattr(column, "unit", None)
-
-
-def _scale(values, unit, name, target):
-    """Whether values are log10, and their unit in that of the target."""
-    if unit is None or str(unit).strip() == "":
-        return _without_unit(values, name, target), 1.0
+def _log_unit(unit, name, target):
+    """Whether a unit is that of log10, and log10 of it in that of the target."""
     from astropy import units as u
 
+    if unit == u.dex:
+        return True, 0.0
+    if not isinstance(unit, u.DexUnit):
+        return False, 0.0
     try:
-        if unit == u.dex:
-            return True, 1.0
-        is_log = isinstance(unit, u.DexUnit)
-        return is_log, (unit.physical_unit if is_log else u.Unit(unit)).to(target.unit)
+        return True, np.log10(unit.physical_unit.to(target.unit))
     except u.UnitConversionError:
         raise ValueError(
-            f"column {name!r} must be in {target.unit} or the like, or log10 of it; its unit is "
-            f"{unit}"
+            f"column {name!r} has the unit {str(unit)!r}; wanted one that converts to "
+            f"dex({target.unit})"
         ) from None
 
 

@@ -264,7 +264,7 @@ def test_a_position_is_written_in_many_ways(position):
     ("position", "message"),
     [
         ((10, 91), "declination between -90 and 90 degrees .* got 10, 91"),
-        ((1e300, 0), r"right ascension between -360 and 720; got 1e\+300, 0"),
+        ((1e300, 0), r"right ascension between -720 and 720; got 1e\+300, 0"),
         (([1, 2], [1]), "ra and dec must be equally many; got 2 and 1"),
         ("here", "a position must be a SkyCoord, or a pair"),
         (("here", "there"), "'here' is no angle"),

@@ -28,6 +28,8 @@ NU = 10.0 ** np.array(LOG_NU)
         MaskedColumn(LOG_NU, unit="dex"),
         MaskedColumn([14.0, 15.5, 0.0]),
         np.array(LOG_NU, np.float32),
+        (10.0 ** np.array(LOG_NU) * u.Hz).to(u.m, u.spectral()),
+        ["14.0", "15.5", ""],
     ],
 )
 def test_a_column_of_frequencies_in_any_dress(column):
@@ -66,8 +68,9 @@ def test_columns_without_unit(name, target, values, expected):
         ([1e14, 1e15], "nu_peak", r"'x' has no unit, so wanted log10 of Hz, got 1e\+15; give the"),
         ([1e5], "nu_peak", "'x' has no unit"),  # GHz?
         ([1e-12, 1e-11], "nufnu_peak", "'x' has no unit, so wanted log10 of erg"),
-        ([1.0] * u.Jy, "nufnu_peak", "'x' must be in erg .* or the like, or log10 .* is Jy"),
-        ([1.0] * u.mag, "nu_peak", "'x' must be in Hz or the like"),
+        ([1.0] * u.Jy, "nufnu_peak", "'x' has the unit 'Jy'; wanted one that converts to erg"),
+        ([1.0] * u.mag, "nu_peak", "'x' has the unit 'mag'; wanted one that converts to Hz"),
+        (u.Dex([1.0], u.dex(u.Jy)), "nu_peak", "unit 'dex.Jy.'; wanted .* to dex.Hz."),
         (["14.0"], "nu_peak", None),
         (["high"], "nu_peak", "'x' must hold numbers; it holds text"),
     ],
