@@ -223,6 +223,10 @@ def test_the_release_must_be_the_right_one():
         bands_in(lat_catalog(DR2)[0], "4FGL-DR3")
     with pytest.raises(ValueError, match=r"wanted 7 elements in nuFnu_Band.*got 8"):
         bands_in(lat_catalog(DR3)[0], "4FGL-DR2")
+    table, _ = lat_catalog(DR3)
+    table["Unc_Flux_Band"] = np.swapaxes(table["Unc_Flux_Band"], 1, 2)
+    with pytest.raises(ValueError, match=r"wanted 8 elements in Unc_Flux_Band.*got 2"):
+        bands_in(table, read_bands("4FGL-DR3")[:2])
 
 
 @pytest.mark.parametrize("survey", SURVEYS)
@@ -285,6 +289,36 @@ def test_wrong_files(tmp_path):
     path.write_text("f 1e9 Jy\n")
     with pytest.raises(ValueError, match=r"mine\.what: wanted a table of bands"):
         read_bands(path)
+
+    path = tmp_path / "broken.ecsv"
+    path.write_text("# %ECSV 1.0\n# ---\n# datatype: [\ncolumn\nf\n")
+    with pytest.raises(ValueError, match=r"broken\.ecsv: no table: "):
+        read_bands(path)
+    for bands in (None, 5, ["AllWISE", 3]):
+        with pytest.raises(ValueError, match="wanted the name of a ready set, a file or a table"):
+            read_bands(bands)
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv"])
+def test_formats(tmp_path, suffix):
+    """Bands and catalog come in any format: bytes, big endian, masks, vectors."""
+    table, _ = lat_catalog(DR3)
+    table["nuFnu_Band"].unit = "erg / (s cm2)"
+    table["W1mag"] = MaskedColumn([12.0], mask=[True], unit="mag")
+    table["Gmag"], table["e_Gmag"] = [15], np.float32([0.02])
+    sets = ["4FGL-DR3", "AllWISE", "Gaia"]
+    if suffix == ".vot":  # astropy gives arrays of arrays back with their axes swapped
+        del table["Unc_Flux_Band"]
+    expected = points_from_bands(table, sets)
+    kind = {".vot": "votable"}.get(suffix)
+    table.write(tmp_path / f"catalog{suffix}", format=kind)
+    read_bands(sets).write(tmp_path / f"bands{suffix}", format=kind)
+    points = points_from_bands(
+        Table.read(tmp_path / f"catalog{suffix}"), tmp_path / f"bands{suffix}"
+    )
+    np.testing.assert_array_equal(points.sed, expected.sed)
+    for i in range(6, 12):
+        np.testing.assert_allclose(points[i], expected[i], rtol=1e-6)
 
 
 def test_ready_sets_are_templates(tmp_path):

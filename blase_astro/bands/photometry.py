@@ -101,9 +101,12 @@ def _check_columns(table, used):
         if other is not row:
             row.fail("column", f"one that no other band has, as {other.label}", row.column)
         wanted = vector_lengths().get(row.survey)
-        got = table[column].shape[1] if table[column].ndim > 1 else 1
-        if index and wanted not in (None, got):
-            row.fail("column", f"{wanted} elements in {column}, as {row.survey} has bands", got)
+        for name in filter(None, (row.column, row.error, row.error_low, row.error_of)):
+            column, index = find(table, name)
+            got = table[column].shape[1] if table[column].ndim > 1 else 1
+            if index and wanted not in (None, got):
+                what = f"{wanted} elements in {column}, as {row.survey} has bands"
+                row.fail("column", what, got)
 
 
 def points_from_bands(table, bands, ra=None, dec=None, *, ebv=None):

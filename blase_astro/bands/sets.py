@@ -149,6 +149,10 @@ def checked_rows(bands):
     from astropy.io.registry import IORegistryError
     from astropy.table import Table
 
+    if not isinstance(bands, (str, os.PathLike)):
+        raise ValueError(
+            f"bands: wanted the name of a ready set, a file or a table, got {type(bands).__name__}"
+        )
     ready = _ready()
     mine = np.array([_plain(name) for name in ready["survey"]]) == _plain(bands)
     if mine.any():
@@ -165,6 +169,8 @@ def checked_rows(bands):
         raise ValueError(
             f"{bands}: wanted a table of bands in a format that its suffix tells, like .ecsv"
         ) from None
+    except ValueError as error:
+        raise ValueError(f"{bands}: no table: {' '.join(str(error).split())}") from None
     return _checked(table, os.fspath(bands))
 
 
