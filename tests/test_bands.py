@@ -398,6 +398,32 @@ def test_relative_errors():
     np.testing.assert_allclose(points.nufnu_upper, 1.01 * points.nufnu)
     np.testing.assert_allclose(points.nufnu_lower, 0.99 * points.nufnu)
 
+    table["phot_g_mean_flux"].unit, table["phot_g_mean_flux_error"].unit = "1 / s", "1 / ks"
+    points = points_from_bands(table, "Gaia")
+    np.testing.assert_allclose(points.nufnu_upper, (1 + 1e-5) * points.nufnu)
+
+
+def test_fluxes_and_errors_that_are_none():
+    """Fluxes that are not positive, and errors that are fillers or 0, are not known."""
+    table = Table({"f": [0.0, -1.0, 1.0, 1.0, 1.0], "e": [0.1, 0.1, 0.0, -99.0, np.inf]})
+    points = points_from_bands(table, own(error="e"))
+    assert points.sed.tolist() == [2, 3, 4]
+    assert np.isnan(points.nufnu_upper).all()
+    points = points_from_bands(Table({"Gmag": [15.0], "e_Gmag": [99.9]}), "Gaia")
+    assert np.isnan(points.nufnu_upper).all()
+
+
+def test_names_in_any_case():
+    """A column is found in any case; the exact name comes first, then the first that is alike."""
+    assert nufnu("Gaia", GMAG=15.0, gmag=16.0) == nufnu("Gaia", Gmag=15.0)
+    assert nufnu("Gaia", GMAG=15.0, Gmag=16.0) == nufnu("Gaia", Gmag=16.0)
+
+
+def test_the_photon_index_that_is_assumed():
+    """Without gamma nu F_nu is constant over the band."""
+    bands = own(frequency=KEV, unit="erg / (s cm2)", low=KEV, high=np.e * KEV)
+    np.testing.assert_allclose(nufnu(bands, f=1e-12), 1e-12)
+
 
 def test_units_of_the_catalog_count():
     """The same flux in other units, masked quantities among them, is the same measurement."""
@@ -441,10 +467,11 @@ def test_units_of_the_catalog_count():
 )
 def test_marked_limits(marks, limit):
     """Flags of every kind mark limits."""
-    table = Table({"f": [1.0, 2.0], "l": marks})
-    points = points_from_bands(table, own(limit=limit))
+    table = Table({"f": [1.0, 2.0], "e": [0.1, 0.1], "l": marks})
+    points = points_from_bands(table, own(limit=limit, error="e"))
     assert points.upper_limit.tolist() == [True, False]
-    np.testing.assert_allclose(points.nufnu_upper, [1e-14, np.nan])
+    np.testing.assert_allclose(points.nufnu_upper, [1e-14, 2.1e-14])
+    np.testing.assert_allclose(points.nufnu_lower, [np.nan, 1.9e-14])
 
 
 def test_extinction():
@@ -564,3 +591,17 @@ def test_one_sed_for_two_rows():
     assert merged.duplicate.tolist() == [False, True, False, False]
     assert merged.ra.tolist() == [1.0, 2.0]
     assert merged.redshift.tolist() == [0.3, 0.3]
+
+
+def test_what_counts_as_measured_before():
+    """A limit of a file stands at its upper end; a row that does not count there hides nothing."""
+    nan = float("nan")
+    arrays = ([1e9, 1e10], [0.0, 1e-13], [1e-14, nan], [0.0, nan])
+    file = points_from_seds([sed_table(*arrays, upper_limit=[True, False])])
+    bands = points_from_bands(
+        Table({"f": [1.0], "g": [1.0], "l": [True]}),
+        [own(limit="l"), own(column="g", frequency=1e10)],
+    )
+    assert merge_points(bands, file, np.array([0])).duplicate.tolist() == [False, False, True, True]
+    file = file._replace(duplicate=np.array([False, True]))
+    assert merge_points(bands, file, np.array([0])).duplicate.tolist() == [False, True, True, False]
