@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..io.values import texts
 from .columns import numbers
 
 __all__ = ["NO_ERROR", "Band", "checked_rows", "factor", "read_bands", "table_of", "vector_lengths"]
@@ -186,9 +187,9 @@ def _checked(table, where):
     if unknown:
         known = ", ".join((*_TEXTS, *_NUMBERS, "optional"))
         raise ValueError(f"{where}: column {min(unknown)!r} is not known; known are {known}")
-    columns = {name: _texts(table, name) for name in _TEXTS}
+    columns = {name: _stripped(table, name) for name in _TEXTS}
     columns |= {name: _settings(table, name, where) for name in _NUMBERS}
-    columns["optional"] = [value in ("True", "1") for value in _texts(table, "optional")]
+    columns["optional"] = [value in ("True", "1") for value in _stripped(table, "optional")]
     columns["where"] = [f"{where}, row {i + 1}" for i in range(len(table))]
     rows = [
         Band(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)
@@ -199,12 +200,8 @@ def _checked(table, where):
     return rows
 
 
-def _texts(table, name):
-    if name not in table.colnames:
-        return [""] * len(table)
-    values = np.ma.asarray(table[name]).tolist()
-    values = [v.decode() if isinstance(v, bytes) else v for v in values]
-    return ["" if value is None else str(value).strip() for value in values]
+def _stripped(table, name):
+    return [text.strip() for text in texts(table, name)]
 
 
 def _settings(table, name, where):
