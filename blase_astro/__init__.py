@@ -33,6 +33,7 @@ __citation__ = f"""\
 
 # Public name: module. Loaded when first used, so that the package starts at once.
 _PUBLIC = {
+    "Distribution": "distribution",
     "Ensemble": "ensemble",
     "Flag": "flags",
     "annotate": "catalog",

@@ -1,6 +1,5 @@
-"""Honest intervals: split-conformal calibration on out-of-bag residuals."""
+"""Calibration of predictive distributions: what the out-of-bag labels say of their width."""
 
-import math
 from dataclasses import dataclass, fields
 from statistics import NormalDist
 
@@ -10,16 +9,15 @@ from .sed import RICH_BINS
 
 __all__ = ["Calibration", "calibrate_out_of_bag", "fit_calibration"]
 
-# With fewer rich SEDs than this their own 95-percent quantile would be mostly noise.
-_FEWEST_RICH = 100
-# Least distance of two sorted scores (in units of the standard deviation): keeps the distribution
-# invertible where labels are rounded and scores tie, far below anything that matters.
-_LEAST_STEP = 1e-6
+# Fewer rich SEDs than this are no group of their own: their 95-percent quantile would be noise.
+_FEWEST_RICH = 60
+# Least step between two scores, so that the distribution can be inverted.
+_LEAST_STEP = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Calibrated predictive distribution of an ensemble: plain arrays, made by `fit_calibration`.
+    """What makes predictive distributions honest: plain arrays, made by `fit_calibration`.
 
     Attributes
     ----------
@@ -29,29 +27,25 @@ class Calibration:
     size : ndarray of int64, shape (n_groups,)
         Number of calibration sources of each group.
     score : ndarray of float64, shape (sum(size),)
-        Normalised absolute residuals ``|label - mean| / std`` of the groups one after the other,
-        sorted and strictly rising within each.
+        Central probability ``|2 F(label) - 1|`` at which the predictive distribution F of each
+        calibration source reaches its label: of the groups one after the other, sorted and
+        strictly rising within each.
 
     Notes
     -----
-    Split (inductive) conformal prediction with a normalised score [1]_, within groups by the
-    number of filled bins (Mondrian, [2]_). With the n sorted scores of a group,
-    :math:`s_1 < ... < s_n`, the interval at a level p is ``mean -/+ Q(p) std``, where the quantile
+    Split (inductive) conformal prediction with the central probability as score [1]_, within
+    groups by the number of filled bins (Mondrian, [2]_). With the n sorted scores of a group,
+    :math:`s_1 < ... < s_n`, the central interval at a level p of the calibrated distribution is
+    that of the predictive distribution at the level Q(p), where
 
     .. math:: Q\\left(\\frac{k}{n+1}\\right) = s_k
 
     is the :math:`\\lceil (n+1) p \\rceil`-th score of split conformal prediction wherever
-    :math:`(n+1) p` is a whole number, and linear in between (from 0 at p = 0). For a new source
-    exchangeable with the calibration sources the coverage is therefore exactly p at those levels,
-    at least p in between if large scores are rarer than small ones, and never off by more than
-    1 / (n + 1). Beyond the last score, p > n / (n + 1), no finite interval has the guarantee;
-    there the quantile goes on as that of the normal distribution scaled to the last score,
-
-    .. math:: Q(p) = s_n \\, \\frac{\\Phi^{-1}\\left((1 + p)/2\\right)}
-              {\\Phi^{-1}\\left((1 + n/(n+1))/2\\right)} ,
-
-    which is finite, continuous and rising. `cdf` is the symmetric distribution with these
-    intervals, so its value at the ends of an interval is (1 - p) / 2 and (1 + p) / 2.
+    :math:`(n+1) p` is a whole number, and linear in between (Q(0) = 0, Q(1) = 1). For a new source
+    exchangeable with the calibration sources the coverage is exactly p at those levels and never
+    off by more than 1 / (n + 1). The whole distribution is mapped (:math:`F' = (1 \\pm
+    Q^{-1}(|2F - 1|)) / 2`), so that intervals, quantiles, the standard deviation and the
+    probabilities of classes say the same; the median stays where it is.
 
     References
     ----------
@@ -64,88 +58,47 @@ class Calibration:
     size: np.ndarray
     score: np.ndarray
 
-    def interval(self, mean, std, n_bins, level=0.95):
-        """Interval that holds the true value with a probability.
+    def apply(self, distribution, n_bins):
+        """The calibrated distributions.
 
         Parameters
         ----------
-        mean, std : array_like, shape (n,)
-            Predicted mean and standard deviation (dex).
+        distribution : `~blase_astro.Distribution`
+            Predictive distributions of n sources.
         n_bins : array_like of int, shape (n,) or scalar
             Number of filled bins of each SED.
-        level : float
-            Probability of the interval, between 0 and 1 (both excluded).
 
         Returns
         -------
-        lo, hi : ndarray of float64, shape (n,)
-            Ends of the interval (dex), NaN where the mean is.
-
-        Raises
-        ------
-        ValueError
-            If the level is no probability.
+        calibrated : `~blase_astro.Distribution`
+            On the same grid, with the same medians.
 
         Examples
         --------
         >>> import numpy as np
+        >>> from blase_astro import Distribution
         >>> from blase_astro.calibration import fit_calibration
-        >>> label = np.random.default_rng(1).normal(14.0, 0.2, 399)
-        >>> calibration = fit_calibration(label, np.full(399, 14.0), np.full(399, 0.1), 20)
-        >>> lo, hi = calibration.interval([13.5], [0.1], [20], level=0.68)
-        >>> bool(0.3 < (hi - lo)[0] < 0.5)
-        True
+        >>> label = np.random.default_rng(1).normal(14.0, 0.4, 999)
+        >>> too_narrow = Distribution.normal(np.full(999, 14.0), 0.2)
+        >>> calibration = fit_calibration(too_narrow.cdf(label), 20)
+        >>> print(calibration.apply(too_narrow[:1], 20).std().round(1))
+        [0.4]
         """
-        level = float(level)
-        if not 0 < level < 1:
-            raise ValueError(f"level must be a probability between 0 and 1; got {level}")
-        mean, std, n_bins = _broadcast(mean, std, n_bins)
-        factors = np.array([_quantile(level, score) for score in self._groups()])
-        half = factors[self.group(n_bins)] * std
-        return mean - half, mean + half
-
-    def cdf(self, value, mean, std, n_bins):
-        """Probability that the true value lies below a value.
-
-        Parameters
-        ----------
-        value : array_like, shape (n,) or scalar
-            Where to take the cumulative distribution (dex).
-        mean, std : array_like, shape (n,)
-            Predicted mean and standard deviation (dex).
-        n_bins : array_like of int, shape (n,) or scalar
-            Number of filled bins of each SED.
-
-        Returns
-        -------
-        probability : ndarray of float64, shape (n,)
-            Cumulative distribution at ``value``, NaN where the mean is.
-
-        Examples
-        --------
-        >>> from blase_astro.calibration import fit_calibration
-        >>> calibration = fit_calibration([13.1, 14.3], [13.0, 14.0], [0.2, 0.2], 20)
-        >>> calibration.cdf(13.5, [13.5], [0.1], [20])
-        array([0.5])
-        """
-        mean, std, n_bins, value = _broadcast(mean, std, n_bins, value)
-        group = self.group(n_bins)
-        z = (value - mean) / std
-        central = np.full(z.shape, np.nan)
+        cdf = distribution.cumulative()
+        group = self.group(np.broadcast_to(n_bins, len(cdf)))
         for i, score in enumerate(self._groups()):
-            rows = group == i
-            central[rows] = _central_probability(np.abs(z[rows]), score)
-        return 0.5 * (1 + np.sign(z) * central)
+            rows = np.flatnonzero(group == i)
+            side = 2 * cdf[rows] - 1
+            cdf[rows] = 0.5 + 0.5 * np.sign(side) * _central_probability(np.abs(side), score)
+        return distribution.through(cdf)
 
-    def p_value(self, label, mean, std, n_bins, bulk=0.9):
-        """Probability that a right label lies at least as far from its estimate.
+    def p_value(self, pit, n_bins, bulk=0.9):
+        """Probability that a right label lies at least as far out in its distribution.
 
         Parameters
         ----------
-        label : array_like, shape (n,)
-            Labels in doubt (dex).
-        mean, std : array_like, shape (n,)
-            Out-of-bag predicted mean and standard deviation (dex).
+        pit : array_like, shape (n,)
+            Uncalibrated out-of-bag predictive distribution at the label in doubt.
         n_bins : array_like of int, shape (n,) or scalar
             Number of filled bins of each SED.
         bulk : float
@@ -154,27 +107,27 @@ class Calibration:
         Returns
         -------
         p_value : ndarray of float64, shape (n,)
-            Two-sided probability, NaN where label or mean is.
+            Two-sided probability, NaN where ``pit`` is.
 
         Notes
         -----
         The wrong labels are themselves among the calibration sources and make up the tail of the
         scores, so that no label looks unlikely against all of it. The scores are therefore
-        trusted up to the level ``bulk``; beyond, the tail is that of the normal distribution
-        scaled to the score there (an empirical null distribution: Efron, B. 2004, Journal of the
-        American Statistical Association 99, 96).
+        trusted up to the level ``bulk``; beyond, the score in standard deviations of the normal
+        distribution is scaled to the one there (an empirical null distribution: Efron, B. 2004,
+        Journal of the American Statistical Association 99, 96).
         """
-        label, mean, std, n_bins = _broadcast(label, mean, std, n_bins)
-        group = self.group(n_bins)
-        z = np.abs(label - mean) / std
-        outside = np.full(z.shape, np.nan)
-        for i, score in enumerate(self._groups()):
-            rows = group == i
-            edge = _quantile(bulk, score)
-            inside = 1 - _central_probability(z[rows], score)
-            in_sigma = z[rows] / edge * _normal_quantile(bulk)
-            tail = np.array([math.erfc(t / math.sqrt(2)) for t in in_sigma])
-            outside[rows] = np.where(z[rows] <= edge, inside, tail)
+        pit = np.atleast_1d(np.asarray(pit, float))
+        score = _score(pit)
+        group = self.group(np.broadcast_to(n_bins, pit.shape))
+        outside = np.full(pit.shape, np.nan)
+        for i, known in enumerate(self._groups()):
+            rows = np.flatnonzero((group == i) & np.isfinite(pit))
+            edge = np.interp(bulk, *_knots(known)[::-1])
+            scale = _sigmas(bulk) / _sigmas(edge)
+            tail = [2 * NormalDist().cdf(-scale * _sigmas(s)) for s in score[rows]]
+            inside = 1 - _central_probability(score[rows], known)
+            outside[rows] = np.where(score[rows] <= edge, inside, tail)
         return outside
 
     def group(self, n_bins):
@@ -242,71 +195,64 @@ class Calibration:
         return calibration
 
 
-def fit_calibration(label, mean, std, n_bins, *, min_members=300):
-    """Calibrate intervals on the out-of-bag estimates of sources with a known label.
+def fit_calibration(pit, n_bins, *, min_members=300):
+    """Calibration from sources that the ensemble never saw.
 
     Parameters
     ----------
-    label : array_like, shape (n,)
-        Known values (dex).
-    mean, std : array_like, shape (n,)
-        Out-of-bag predicted mean and standard deviation (dex). Sources without an estimate (NaN)
-        are left out.
+    pit : array_like, shape (n,)
+        Predictive distribution of each source at its label (the probability integral transform):
+        out of bag, else the calibration is that of training and too narrow. NaN is left out.
     n_bins : array_like of int, shape (n,) or scalar
         Number of filled bins of each SED.
     min_members : int
-        Least number of sources of a group: neighbouring numbers of filled bins are joined until
-        they have as many.
+        Smallest number of sources in a group; neighbouring numbers of bins are joined until they
+        have as many.
 
     Returns
     -------
     calibration : Calibration
-        The calibrated distribution.
+        What makes the distributions honest.
 
     Raises
     ------
     ValueError
-        If no source has label and estimate, or a standard deviation is not positive.
+        If no source has label and estimate.
 
     Notes
     -----
     Rich SEDs are never joined with sparse ones, for which the networks err differently. 300
     members (fifteen above the 95-percent quantile) are the compromise between groups that follow
-    the number of filled bins and the noise of the quantiles. A floor under the standard
-    deviation, or a power of it, gained nothing.
+    the number of filled bins and the noise of the quantiles.
 
     Examples
     --------
     >>> from blase_astro.calibration import fit_calibration
-    >>> calibration = fit_calibration([13.1, 14.3, 15.0], [13.0, 14.0, 15.1], [0.2, 0.2, 0.2], 20)
-    >>> lo, hi = calibration.interval([14.0], [0.2], [20], level=0.75)
-    >>> print(lo, hi)
-    [13.7] [14.3]
+    >>> fit_calibration([0.1, 0.4, 0.8], 20).score.round(6)
+    array([0.2, 0.6, 0.8])
     """
-    label, mean, std, n_bins = _broadcast(label, mean, std, n_bins)
-    good = np.isfinite(label) & np.isfinite(mean) & np.isfinite(std)
+    pit = np.atleast_1d(np.asarray(pit, float))
+    good = np.isfinite(pit)
     if not good.any():
         raise ValueError(
-            f"calibration needs sources with a label and an estimate; got none of {len(label)}"
+            f"calibration needs sources with a label and an estimate; got none of {len(pit)}"
         )
-    if not (std[good] > 0).all():
-        raise ValueError(f"std must be positive; got {std[good].min()} as the smallest")
-    score = np.abs(label - mean)[good] / std[good]
-    n_bins = n_bins[good].astype(np.int64)
+    n_bins = np.broadcast_to(n_bins, pit.shape)[good].astype(np.int64)
+    score = _score(pit[good])
     lowest = _all_group_starts(n_bins, min_members)
     group = np.searchsorted(lowest, n_bins, side="right") - 1
     scores = [_strictly_rising(np.sort(score[group == i])) for i in range(len(lowest))]
     return Calibration(lowest, np.array([len(s) for s in scores]), np.concatenate(scores))
 
 
-def calibrate_out_of_bag(bag, label, mean, std, n_bins):
+def calibrate_out_of_bag(bag, pit, n_bins):
     """Calibrations to test with: that of each bag is made from the sources of all other bags.
 
     Parameters
     ----------
     bag : array_like of int, shape (n,)
         Bag of each source.
-    label, mean, std, n_bins : array_like, shape (n,)
+    pit, n_bins : array_like, shape (n,)
         As for `fit_calibration`.
 
     Yields
@@ -325,18 +271,17 @@ def calibrate_out_of_bag(bag, label, mean, std, n_bins):
     --------
     >>> import numpy as np
     >>> from blase_astro.calibration import calibrate_out_of_bag
-    >>> bag, label = np.array([0, 0, 1, 1]), np.array([13.0, 14.0, 15.0, 16.0])
-    >>> for rows, calibration in calibrate_out_of_bag(bag, label, label + 0.1, 0.1, 20):
-    ...     print(rows, calibration.size)
-    [0 1] [2]
-    [2 3] [2]
+    >>> bag, pit = np.array([0, 0, 1, 1]), np.array([0.2, 0.3, 0.6, 0.9])
+    >>> for rows, calibration in calibrate_out_of_bag(bag, pit, 20):
+    ...     print(rows, calibration.score.round(1))
+    [0 1] [0.2 0.8]
+    [2 3] [0.4 0.6]
     """
-    bag = np.asarray(bag)
-    label, mean, std, n_bins = _broadcast(label, mean, std, n_bins)
+    bag, pit = np.asarray(bag), np.asarray(pit, float)
+    n_bins = np.broadcast_to(n_bins, pit.shape)
     for b in np.unique(bag):
         others = bag != b
-        calibration = fit_calibration(label[others], mean[others], std[others], n_bins[others])
-        yield np.flatnonzero(~others), calibration
+        yield np.flatnonzero(~others), fit_calibration(pit[others], n_bins[others])
 
 
 def _all_group_starts(n_bins, min_members):
@@ -370,40 +315,22 @@ def _strictly_rising(score):
     return np.maximum.accumulate(np.maximum(score - step, 0)) + step
 
 
+def _score(pit):
+    """Central probability at which a distribution reaches its label."""
+    return np.abs(2 * pit - 1)
+
+
+def _sigmas(central):
+    """Standard deviations of the normal distribution that hold a central probability."""
+    return NormalDist().inv_cdf((1 + min(float(central), 1 - 1e-12)) / 2)
+
+
+def _central_probability(score, known):
+    """Calibrated central probability of scores, given the sorted scores of the group."""
+    return np.interp(score, *_knots(known))
+
+
 def _knots(score):
-    """Scores with a leading zero, and the central probability of each."""
+    """Scores with both ends, and the central probability of each."""
     n = len(score)
-    return np.concatenate([[0.0], score]), np.arange(n + 1) / (n + 1)
-
-
-# The normal distribution comes from the standard library: importing scipy.special would take
-# longer than estimating an SED.
-def _normal_quantile(level):
-    """Half width of the central interval of the normal distribution at a level."""
-    return NormalDist().inv_cdf((1 + level) / 2)
-
-
-def _quantile(level, score):
-    """Quantile Q(level) of a group's scores (see the notes of `Calibration`)."""
-    knots, probability = _knots(score)
-    if level <= probability[-1]:
-        return np.interp(level, probability, knots)
-    return score[-1] * _normal_quantile(level) / _normal_quantile(probability[-1])
-
-
-def _central_probability(z, score):
-    """Probability of an absolute residual below z (the inverse of `_quantile`)."""
-    knots, probability = _knots(score)
-    central = np.interp(z, knots, probability)
-    beyond = z > score[-1]
-    in_sigma = z[beyond] / score[-1] * _normal_quantile(probability[-1])
-    central[beyond] = [math.erf(t / math.sqrt(2)) for t in in_sigma]
-    central[np.isnan(z)] = np.nan
-    return central
-
-
-def _broadcast(*arrays):
-    """The arrays as float64 of one common shape, at least one-dimensional."""
-    return [
-        np.atleast_1d(a) for a in np.broadcast_arrays(*(np.asarray(a, np.float64) for a in arrays))
-    ]
+    return np.concatenate([[0.0], score, [max(1.0, score[-1])]]), np.arange(n + 2) / (n + 1)

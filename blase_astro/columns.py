@@ -1,92 +1,258 @@
 """The columns of estimates and annotated catalogs: names, types, units, UCDs, descriptions."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .flags import Flag
 from .targets import SED_CLASSES
 
-__all__ = ["EMPTY", "ESTIMATE_COLUMNS", "MATCH_COLUMNS", "SED_COLUMNS", "column_table"]
+__all__ = [
+    "EMPTY",
+    "MATCH_COLUMNS",
+    "Specification",
+    "column_table",
+    "estimate_columns",
+    "quantile_name",
+    "sed_columns",
+]
 
 
-def _target_columns(target, quantity, unit, ucd, log_of):
-    """Columns of one target: linear, then log10; name: (dtype, unit, UCD, description)."""
-    ends = {
-        "": ("", ""),
-        "_lo": (";stat.min", "lower end of the {percent}-percent interval of the "),
-        "_hi": (";stat.max", "upper end of the {percent}-percent interval of the "),
+class Specification(NamedTuple):
+    """What a column is, but for its values.
+
+    Attributes
+    ----------
+    dtype : str
+        Type of numpy; ``'U'`` for text of any length.
+    unit : str or None
+        Unit in astropy's words.
+    ucd : str
+        Unified content descriptor of the IVOA.
+    description : str
+        One line; ``{percent}`` stands for the level of the intervals.
+    format : str or None
+        How a number is shown.
+    """
+
+    dtype: str
+    unit: str | None
+    ucd: str
+    description: str
+    format: str | None = None
+
+
+def quantile_name(p):
+    """End of the name of a quantile's column: ``q16`` for 0.16, ``q2p5`` for 0.025.
+
+    Parameters
+    ----------
+    p : float
+        Probability.
+
+    Returns
+    -------
+    name : str
+        Letters and digits alone.
+
+    Examples
+    --------
+    >>> from blase_astro.columns import quantile_name
+    >>> quantile_name(0.025)
+    'q2p5'
+    """
+    return f"q{round(100 * p, 6):g}".replace(".", "p")
+
+
+_ENDS = {
+    "": ("", ""),
+    "_lo": (";stat.min", "lower end of the {percent}-percent interval of the "),
+    "_hi": (";stat.max", "upper end of the {percent}-percent interval of the "),
+}
+
+
+def _log_columns(name, quantity, log_of, ucd):
+    """Columns of a value in log10 with the ends of its interval."""
+    return {
+        f"{name}{end}": Specification(
+            "f8", None, ucd + sub, f"log10 of {log_of}: {text}{quantity}", ".2f"
+        )
+        for end, (sub, text) in _ENDS.items()
     }
+
+
+def _target_columns(target, quantity, unit, ucd, log_of, quantiles):
+    """Columns of one target: linear, then log10."""
     linear = {
-        target + end: ("f8", unit, ucd + sub, text + quantity) for end, (sub, text) in ends.items()
+        target + end: Specification("f8", unit, ucd + sub, text + quantity, ".3g")
+        for end, (sub, text) in _ENDS.items()
     }
-    log = {
-        f"log_{target}{end}": ("f8", None, ucd + sub, f"log10 of {log_of}: {text}{quantity}")
-        for end, (sub, text) in ends.items()
-    }
-    first_ucd = ucd.split(";")[0]
-    std = ("f8", None, f"stat.stdev;{first_ucd}", f"standard deviation of log_{target} (dex)")
-    return linear | log | {f"log_{target}_std": std}
-
-
-# name: (dtype, unit, UCD, description), in the order of an annotated catalog
-ESTIMATE_COLUMNS = (
-    _target_columns(
-        "nu_peak", "frequency of the synchrotron peak, observer frame", "Hz", "em.freq", "Hz"
+    log = _log_columns(f"log_{target}", quantity, log_of, ucd)
+    first = ucd.split(";")[0]
+    log[f"log_{target}_std"] = Specification(
+        "f8",
+        None,
+        f"stat.stdev;{first}",
+        f"half the central 68.27-percent interval of log_{target} (dex)",
+        ".2f",
     )
-    | _target_columns(
+    for p in quantiles:
+        text = f"{100 * p:g}-percent quantile of log_{target}"
+        name = f"log_{target}_{quantile_name(p)}"
+        log[name] = Specification("f8", None, f"stat.value;{first}", text, ".2f")
+    return linear | log
+
+
+_CLASSES = {
+    "peak_class": Specification(
+        "U3",
+        None,
+        "src.class",
+        "most probable class: LSP (nu_peak < 1e14 Hz), ISP, HSP (>= 1e15 Hz), UNK unknown",
+    ),
+} | {
+    f"p_{name.lower()}": Specification(
+        "f8", None, "stat.probability;src.class", f"probability of {name}", ".2f"
+    )
+    for name in SED_CLASSES
+}
+_QUALITY = {
+    "peak_quality": Specification(
+        "i2", None, "meta.code.qual", "3 good, 2 to be used with care, 1 poor, 0 no estimate"
+    ),
+    "peak_flags": Specification(
+        "i4", None, "meta.code.qual", "sum of " + ", ".join(f"{f.value} {f.name}" for f in Flag)
+    ),
+}
+_BAG = {
+    "bag": Specification(
+        "i2",
+        None,
+        "meta.code",
+        "bag of the training set that holds the source (its networks alone estimate); -1 none",
+    ),
+    "bag_sep": Specification(
+        "f8", "arcsec", "pos.angDistance", "separation from that training source", ".2f"
+    ),
+}
+_COUNTS = {
+    "n_points": Specification("i4", None, "meta.number", "usable points of the SED in the bins"),
+    "n_bins": Specification("i4", None, "meta.number", "frequency bins that hold points"),
+}
+_REST = {
+    "redshift": Specification("f8", None, "src.redshift", "redshift used for the rest frame", ".3f")
+} | (
+    _log_columns(
+        "log_nu_peak_rest", "frequency of the synchrotron peak, rest frame", "Hz", "em.freq"
+    )
+    | _log_columns(
+        "log_l_peak", "nu L_nu at the synchrotron peak, isotropic", "erg s-1", "phys.luminosity"
+    )
+)
+
+
+def estimate_columns(quantiles=(), *, pdf=False, rest=False):
+    """Columns of an annotated catalog, in their order.
+
+    Parameters
+    ----------
+    quantiles : sequence of float
+        Probabilities whose quantiles have columns.
+    pdf : bool
+        Whether the distribution of the peak frequency has a column.
+    rest : bool
+        Whether there are columns of the rest frame.
+
+    Returns
+    -------
+    columns : dict of str to Specification
+        By name.
+
+    Examples
+    --------
+    >>> from blase_astro.columns import estimate_columns
+    >>> list(estimate_columns())[:4]
+    ['nu_peak', 'nu_peak_lo', 'nu_peak_hi', 'log_nu_peak']
+    """
+    columns = _target_columns(
+        "nu_peak",
+        "frequency of the synchrotron peak, observer frame",
+        "Hz",
+        "em.freq",
+        "Hz",
+        quantiles,
+    )
+    if pdf:
+        columns["log_nu_peak_pdf"] = Specification(
+            "f4",
+            None,
+            "stat.probability;em.freq",
+            "probability density of log_nu_peak (1 / dex) at PDFFIRST, PDFFIRST + PDFSTEP, ...",
+            ".3f",
+        )
+    columns |= _target_columns(
         "nufnu_peak",
         "nu F_nu at the synchrotron peak, observer frame",
         "erg / (s cm2)",
         "phot.flux;em.freq",
         "erg s-1 cm-2",
+        quantiles,
     )
-    | {
-        "sed_class": (
-            "U3",
-            None,
-            "src.class",
-            "most probable class: LSP (nu_peak < 1e14 Hz), ISP, HSP (>= 1e15 Hz), UNK unknown",
-        ),
-    }
-    | {
-        f"p_{name.lower()}": ("f4", None, "stat.probability;src.class", f"probability of {name}")
-        for name in SED_CLASSES
-    }
-    | {
-        "bag": (
-            "i2",
-            None,
-            "meta.code",
-            "bag of the training set that holds the source (its networks alone estimate); -1 none",
-        ),
-        "bag_sep": ("f8", "arcsec", "pos.angDistance", "separation from that training source"),
-        "n_points": ("i4", None, "meta.number", "number of usable points of the SED in the bins"),
-        "n_bins": ("i4", None, "meta.number", "number of frequency bins that hold points"),
-        "flags": (
-            "i4",
-            None,
-            "meta.code.qual",
-            "sum of " + ", ".join(f"{flag.value} {flag.name}" for flag in Flag),
-        ),
-    }
+    return columns | _CLASSES | _QUALITY | _BAG | _COUNTS | (_REST if rest else {})
+
+
+def sed_columns(quantiles=(), *, pdf=False, rest=False):
+    """Columns of a table of estimates: what identifies an SED first, what went wrong last.
+
+    Parameters
+    ----------
+    quantiles, pdf, rest
+        As for `estimate_columns`.
+
+    Returns
+    -------
+    columns : dict of str to Specification
+        By name.
+
+    Examples
+    --------
+    >>> from blase_astro.columns import sed_columns
+    >>> list(sed_columns())[-1]
+    'message'
+    """
+    return (
+        {
+            "name": Specification("U", None, "meta.id;meta.main", "name of the SED"),
+            "ra": Specification(
+                "f8", "deg", "pos.eq.ra;meta.main", "right ascension of the SED (ICRS)", ".5f"
+            ),
+            "dec": Specification(
+                "f8", "deg", "pos.eq.dec;meta.main", "declination of the SED (ICRS)", ".5f"
+            ),
+        }
+        | estimate_columns(quantiles, pdf=pdf, rest=rest)
+        | {
+            "message": Specification(
+                "U", None, "meta.note", "why there is no estimate; empty where there is"
+            )
+        }
+    )
+
+
+MATCH_COLUMNS = (
+    _BAG
+    | {"bag_source": Specification("U", None, "meta.id.cross", "name of that training source")}
+    | {"peak_flags": _QUALITY["peak_flags"]}
 )
-# What identifies an SED goes before its estimate, what went wrong behind it.
-SED_COLUMNS = (
-    {
-        "name": ("U", None, "meta.id;meta.main", "name of the SED file"),
-        "ra": ("f8", "deg", "pos.eq.ra;meta.main", "right ascension of the SED (ICRS)"),
-        "dec": ("f8", "deg", "pos.eq.dec;meta.main", "declination of the SED (ICRS)"),
-    }
-    | ESTIMATE_COLUMNS
-    | {"message": ("U", None, "meta.note", "why there is no estimate; empty where there is")}
-)
-MATCH_COLUMNS = {
-    "bag": ESTIMATE_COLUMNS["bag"],
-    "bag_sep": ESTIMATE_COLUMNS["bag_sep"],
-    "bag_source": ("U", None, "meta.id.cross", "name of that training source"),
-    "flags": ESTIMATE_COLUMNS["flags"],
-}
 # What a row without a (usable) SED holds, where it is not NaN.
-EMPTY = {"sed_class": "UNK", "bag": -1, "n_points": 0, "n_bins": 0, "flags": 0}
+EMPTY = {
+    "peak_class": "UNK",
+    "peak_quality": 0,
+    "peak_flags": 0,
+    "bag": -1,
+    "n_points": 0,
+    "n_bins": 0,
+}
 
 
 def column_table(arrays, specification, meta, prefix=""):
@@ -94,10 +260,10 @@ def column_table(arrays, specification, meta, prefix=""):
 
     Parameters
     ----------
-    arrays : dict of array_like, shape (n,) each
+    arrays : dict of array_like, shape (n, ...) each
         Values by name of the column; which of the specified ones are there depends on the targets.
-    specification : dict
-        `ESTIMATE_COLUMNS`, `SED_COLUMNS` or `MATCH_COLUMNS`.
+    specification : dict of str to Specification
+        From `estimate_columns` or `sed_columns`, or `MATCH_COLUMNS`.
     meta : dict
         Metadata of the table; ``PILEVEL`` goes to the descriptions of the intervals.
     prefix : str
@@ -113,7 +279,7 @@ def column_table(arrays, specification, meta, prefix=""):
 
     percent = f"{100 * meta.get('PILEVEL', 0.95):g}"
     columns = []
-    for name, (dtype, unit, ucd, description) in specification.items():
+    for name, (dtype, unit, ucd, description, form) in specification.items():
         if name in arrays:
             columns.append(
                 Column(
@@ -121,6 +287,7 @@ def column_table(arrays, specification, meta, prefix=""):
                     name=prefix + name,
                     unit=None if unit is None else Unit(unit),
                     description=description.format(percent=percent),
+                    format=form,
                     meta={"ucd": ucd},
                 )
             )

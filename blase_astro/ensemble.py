@@ -1,7 +1,5 @@
 """The trained ensemble: load, save, find a source's bag, predict with numpy."""
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -10,19 +8,22 @@ from pathlib import Path
 import numpy as np
 
 from .calibration import Calibration
-from .io.output import placed
-from .sky import unit_vectors
+from .distribution import Distribution
+from .ensemble_file import checksum, read_ensemble, write_ensemble
+from .sky import SkyIndex, icrs
+from .targets import TARGETS
 
-__all__ = ["TARGETS", "Ensemble", "mean_level"]
+__all__ = ["Ensemble", "mean_level"]
 
-TARGETS = ("nu_peak", "nufnu_peak")
-FORMAT_VERSION = 1
 # Reference of the bins where the SED's own level is not subtracted: it keeps float32 sums small.
 ZERO_LEVEL = -12.0
-# Smallest predicted variance in units of the label's scatter: no member claims certainty.
+# Smallest variance of a normal network in units of the label's scatter: none claims certainty.
 MIN_VARIANCE = 1e-4
-# Rows that go through the network at once: the widest layer of all members stays in the cache.
+# Rows that go through the networks at once: what they need stays in the cache.
 _CHUNK = 512
+# Rows are filled up to a multiple of this: matrix products of all sizes then sum in the same
+# order, and an SED's estimate does not depend on its neighbours.
+_ROWS = 16
 
 
 def mean_level(binned):
@@ -53,7 +54,7 @@ def mean_level(binned):
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """A bagged deep ensemble of Gaussian networks for one target [1]_.
+    """A bagged ensemble of networks for one target [1]_.
 
     The members of bag b never saw a source of bag b. Everything that must agree with the weights
     travels with them.
@@ -71,16 +72,21 @@ class Ensemble:
     weights, biases : tuple of ndarray of float32
         Of each layer, shapes (bag, member, n_in, n_out) and (bag, member, n_out), with the scaling
         of the inputs and the batch normalisation folded in. The inputs are the bins (0 where
-        empty), their mask, and the level where it is subtracted.
-    label_mean, label_std : ndarray of float64, shape (bag, member)
-        Scaling of the label.
-    source_columns : dict of ndarray, shape (n_sources,) each
+        empty), their mask, and the level where it is subtracted. The last layer gives the log of
+        the probability of each cell of the grid, but for a constant; without a grid the mean and
+        the variance of a normal distribution.
+    grid : ndarray of float64, shape (n_grid,), optional
+        Centres of the cells, log10, relative to the level where the label is.
+    label_mean, label_std : ndarray of float64, shape (bag, member), optional
+        Scaling of the label of normal networks.
+    source_columns : dict of ndarray, shape (n_sources, ...) each
         The real training sources: ``name``, ``ra``, ``dec`` (deg), ``bag``, ``label``, ``n_bins``
-        and the out-of-bag estimates ``oob_mean``, ``oob_std``.
+        and their out-of-bag distributions before calibration: ``oob_probability`` and
+        ``oob_base``, or ``oob_mean`` and ``oob_std``.
     calibration : `~blase_astro.calibration.Calibration` or None
-        What turns mean and standard deviation into honest intervals.
+        What makes the distributions honest.
     meta : dict
-        Provenance: version, configuration, seed, digest of the archive.
+        Provenance: version, configuration, seed, digest of the training set.
 
     References
     ----------
@@ -92,9 +98,10 @@ class Ensemble:
     subtract_level: bool
     weights: tuple
     biases: tuple
-    label_mean: np.ndarray
-    label_std: np.ndarray
-    source_columns: dict
+    grid: np.ndarray | None = None
+    label_mean: np.ndarray | None = None
+    label_std: np.ndarray | None = None
+    source_columns: dict = field(default_factory=dict)
     calibration: Calibration | None = None
     meta: dict = field(default_factory=dict)
 
@@ -110,10 +117,11 @@ class Ensemble:
 
     @cached_property
     def sources(self):
-        """The training sources as a `~astropy.table.Table`."""
+        """The training sources as a `~astropy.table.Table`, one row each."""
         from astropy.table import Table
 
-        table = Table(self.source_columns)
+        flat = {name: values for name, values in self.source_columns.items() if values.ndim == 1}
+        table = Table(flat)
         for name in ("ra", "dec"):
             table[name].unit = "deg"
         return table
@@ -141,18 +149,18 @@ class Ensemble:
         Returns
         -------
         ensemble : Ensemble
-            The ensemble, its checksum verified.
+            The ensemble, its checksum verified and its content validated.
 
         Raises
         ------
         OSError
             If the file cannot be read.
         ValueError
-            If it is no ensemble, of another format version, or damaged.
+            If it is no ensemble, of an unknown format version, or damaged.
 
         Examples
         --------
-        >>> from blase_astro.ensemble import Ensemble
+        >>> from blase_astro import Ensemble
         >>> Ensemble.load().target
         'nu_peak'
         """
@@ -163,51 +171,29 @@ class Ensemble:
             path = path / f"{target}.npz"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such ensemble")
-        try:
-            # Opened here: np.load(path) leaves the file open where the archive is damaged.
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            header = json.loads(str(arrays.pop("header")))
-            checksum = str(arrays.pop("sha256"))
-        except (ValueError, KeyError, EOFError, OSError) as error:
-            raise ValueError(f"{path}: wanted an ensemble saved by blase_astro ({error})") from None
-        except Exception as error:  # zipfile and zlib raise their own kinds on damaged bytes
-            raise ValueError(f"{path}: damaged ensemble ({error})") from None
-        if header.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"{path}: wanted format version {FORMAT_VERSION}, got "
-                f"{header.get('format_version')!r}"
-            )
-        if checksum != _checksum(header, arrays):
-            raise ValueError(f"{path}: damaged ensemble (its checksum does not fit)")
-        return cls._from_arrays(header, arrays)
-
-    @classmethod
-    def _from_arrays(cls, header, arrays):
-        def part(prefix):
-            return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
-
-        calibration = part("calibration_")
-        n_layers = header["n_layers"]
+        header, arrays = read_ensemble(path)
+        calibration = _part(arrays, "calibration_")
+        layers = range(header["n_layers"])
         return cls(
             target=header["target"],
             bin_edges=arrays["bin_edges"],
             subtract_level=header["subtract_level"],
-            weights=tuple(arrays[f"weight_{i}"] for i in range(n_layers)),
-            biases=tuple(arrays[f"bias_{i}"] for i in range(n_layers)),
-            label_mean=arrays["label_mean"],
-            label_std=arrays["label_std"],
-            source_columns=part("source_"),
+            # Kept as float16 in the file; products of float32 are several times faster.
+            weights=tuple(arrays[f"weight_{i}"].astype(np.float32) for i in layers),
+            biases=tuple(arrays[f"bias_{i}"].astype(np.float32) for i in layers),
+            grid=arrays.get("grid"),
+            label_mean=arrays.get("label_mean"),
+            label_std=arrays.get("label_std"),
+            source_columns=_part(arrays, "source_"),
             calibration=Calibration.from_arrays(calibration) if calibration else None,
             meta=header["meta"],
         )
 
     def _to_arrays(self):
-        arrays = {
-            "bin_edges": self.bin_edges,
-            "label_mean": self.label_mean,
-            "label_std": self.label_std,
-        }
+        arrays = {"bin_edges": self.bin_edges}
+        for name in ("grid", "label_mean", "label_std"):
+            if getattr(self, name) is not None:
+                arrays[name] = getattr(self, name)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             arrays |= {f"weight_{i}": weight, f"bias_{i}": bias}
         arrays |= {f"source_{name}": column for name, column in self.source_columns.items()}
@@ -215,7 +201,6 @@ class Ensemble:
             calibration = self.calibration.to_arrays()
             arrays |= {f"calibration_{name}": column for name, column in calibration.items()}
         header = {
-            "format_version": FORMAT_VERSION,
             "target": self.target,
             "subtract_level": bool(self.subtract_level),
             "n_layers": len(self.weights),
@@ -226,7 +211,7 @@ class Ensemble:
     @cached_property
     def digest(self):
         """SHA-256 of the ensemble's content, as hexadecimal digits."""
-        return _checksum(*self._to_arrays())
+        return checksum(*self._to_arrays())
 
     def save(self, path):
         """Write the ensemble to a file ``.npz`` of plain arrays, whole or not at all.
@@ -236,26 +221,53 @@ class Ensemble:
         path : path-like
             The file; an existing one is replaced.
         """
-        header, arrays = self._to_arrays()
-        with placed(path, overwrite=True) as beside, open(beside, "wb") as file:
-            np.savez_compressed(
-                file,
-                header=np.array(json.dumps(header, sort_keys=True)),
-                sha256=np.array(_checksum(header, arrays)),
-                **arrays,
-            )
+        write_ensemble(path, *self._to_arrays())
 
     # -- cross-match ---------------------------------------------------------------------------
 
-    def find_bag(self, ra, dec, radius=5.0):
+    @cached_property
+    def _index(self):
+        return SkyIndex(self.source_columns["ra"], self.source_columns["dec"])
+
+    def find_source(self, position, radius=5.0):
+        """The training source at a position, on the sphere.
+
+        Parameters
+        ----------
+        position : `~astropy.coordinates.SkyCoord` or pair
+            n positions: sky coordinates in any frame, or right ascension and declination (degrees
+            without unit, ICRS); NaN where unknown.
+        radius : float, `~astropy.units.Quantity` or str
+            Largest separation, arcsec without unit.
+
+        Returns
+        -------
+        source : ndarray of int64, shape (n,)
+            Row of `sources` of the nearest training source within the radius, -1 where none is.
+        separation : ndarray of float64, shape (n,)
+            Separation from it in arcsec, NaN where there is none.
+        n_near : ndarray of int32, shape (n,)
+            Number of training sources within the radius.
+
+        Examples
+        --------
+        >>> from astropy.coordinates import SkyCoord
+        >>> from blase_astro import Ensemble
+        >>> source, separation, n_near = Ensemble.load().find_source(SkyCoord(10, -80, unit='deg'))
+        >>> source
+        array([-1])
+        """
+        return self._index.nearest(*icrs(position), radius)
+
+    def find_bag(self, ra, dec=None, radius=5.0):
         """The bag of the training source at a position, on the sphere.
 
         Parameters
         ----------
         ra, dec : array_like of float, shape (n,)
-            Position in degrees (ICRS); NaN where unknown.
-        radius : float
-            Largest separation in arcsec.
+            Position in degrees (ICRS); NaN where unknown. Sky coordinates instead of both.
+        radius : float, `~astropy.units.Quantity` or str
+            Largest separation, arcsec without unit.
 
         Returns
         -------
@@ -268,35 +280,24 @@ class Ensemble:
 
         Examples
         --------
-        >>> from blase_astro.ensemble import Ensemble
+        >>> from blase_astro import Ensemble
         >>> bag, separation, n_near = Ensemble.load().find_bag([10.0], [-80.0])
         >>> bag
         array([-1], dtype=int16)
         """
-        ra, dec = np.atleast_1d(np.asarray(ra, float)), np.atleast_1d(np.asarray(dec, float))
-        known = np.isfinite(ra) & np.isfinite(dec)
-        bag = np.full(len(ra), -1, np.int16)
-        separation = np.full(len(ra), np.nan)
-        n_near = np.zeros(len(ra), np.int32)
-        chord = 2 * np.sin(np.radians(radius / 3600) / 2)
-        nearest, distance, count = _neighbours(
-            unit_vectors(ra[known], dec[known]), self._vectors, chord
-        )
-        hit = distance <= chord
-        rows = np.flatnonzero(known)[hit]
-        bag[rows] = self.source_columns["bag"][nearest[hit]]
-        separation[rows] = np.degrees(2 * np.arcsin(distance[hit] / 2)) * 3600
-        n_near[known] = count
-        return bag, separation, n_near
+        position = ra if dec is None else (ra, dec)
+        source, separation, n_near = self.find_source(position, radius)
+        return self.bag_of(source), separation, n_near
 
-    @cached_property
-    def _vectors(self):
-        return unit_vectors(self.source_columns["ra"], self.source_columns["dec"])
+    def bag_of(self, source):
+        """Bag of training sources by their rows, -1 where the row is -1, int16 of shape (n,)."""
+        bag = np.append(self.source_columns["bag"], np.int16(-1))
+        return bag[source]
 
     # -- estimate ------------------------------------------------------------------------------
 
-    def predict(self, binned, bag=-1):
-        """Estimate of the target for binned SEDs, out of bag where a bag is given.
+    def predict(self, binned, bag=-1, *, calibrated=True):
+        """Predictive distribution of the target for binned SEDs, out of bag where a bag is given.
 
         Parameters
         ----------
@@ -304,13 +305,13 @@ class Ensemble:
             log10 of nu F_nu in erg / (s cm2), NaN where the bin is empty.
         bag : int or array_like of int, shape (n,)
             -1: all members estimate; b: only those of bag b, which never saw the source.
+        calibrated : bool
+            Whether the distribution is calibrated, where the ensemble has a calibration.
 
         Returns
         -------
-        mean, std : ndarray of float64, shape (n,)
-            Mean of the members' means, and standard deviation of their mixture: the mean of
-            their variances plus the variance of their means. log10; NaN for an SED without a
-            filled bin.
+        distribution : `~blase_astro.Distribution`
+            The mean of the members' distributions; NaN for an SED without a filled bin.
 
         Raises
         ------
@@ -320,50 +321,52 @@ class Ensemble:
         Examples
         --------
         >>> import numpy as np
-        >>> from blase_astro.ensemble import Ensemble
+        >>> from blase_astro import Ensemble
         >>> ensemble = Ensemble.load()
-        >>> mean, std = ensemble.predict(np.full((1, len(ensemble.bin_edges)), np.nan))
-        >>> mean
+        >>> ensemble.predict(np.full((1, len(ensemble.bin_edges)), np.nan)).median()
         array([nan])
         """
-        return self.predict_with_spread(binned, bag)[:2]
+        return self.predict_with_spread(binned, bag, calibrated=calibrated)[0]
 
-    def predict_with_spread(self, binned, bag=-1):
+    def predict_with_spread(self, binned, bag=-1, *, calibrated=True):
         """As `predict`, and how far the members disagree.
 
         Parameters
         ----------
-        binned : ndarray of float, shape (n, n_bins)
-            log10 of nu F_nu in erg / (s cm2), NaN where the bin is empty.
-        bag : int or array_like of int, shape (n,)
-            -1: all members estimate; b: only those of bag b, which never saw the source.
+        binned, bag, calibrated
+            As for `predict`.
 
         Returns
         -------
-        mean, std, spread : ndarray of float64, shape (n,)
-            Mean and standard deviation as of `predict`; standard deviation of the members' means.
+        distribution : `~blase_astro.Distribution`
+            As of `predict`.
+        spread : ndarray of float64, shape (n,)
+            Standard deviation of the members' means (dex).
         """
-        binned = self._check(binned)
-        bag = np.broadcast_to(np.asarray(bag), len(binned))
+        binned, bag = self._check(binned), np.broadcast_to(np.asarray(bag), len(binned))
         wrong = (bag < -1) | (bag >= self.n_bags)
         if wrong.any():
             raise ValueError(
                 f"bag: wanted -1 (all members) or 0 to {self.n_bags - 1}, got {bag[wrong][0]}"
             )
-        mean, std, spread = np.full((3, len(binned)), np.nan)
+        filled = np.isfinite(binned)
+        width = 2 if self.grid is None else len(self.grid)
+        mixed = np.full((len(binned), width), np.nan)
+        spread = np.full(len(binned), np.nan)
         for b in np.unique(bag):
-            members = slice(None) if b == -1 else slice(b, b + 1)
-            rows = np.flatnonzero((bag == b) & np.isfinite(binned).any(axis=1))
+            bags = range(self.n_bags) if b == -1 else (b,)
+            rows = np.flatnonzero((bag == b) & filled.any(axis=1))
             for start in range(0, len(rows), _CHUNK):
                 part = rows[start : start + _CHUNK]
-                means, variances = self._forward(binned[part], members)
-                mean[part] = means.mean(axis=(0, 1))
-                spread[part] = means.std(axis=(0, 1))
-                std[part] = np.sqrt(variances.mean(axis=(0, 1)) + spread[part] ** 2)
-        return mean, std, spread
+                mixed[part], means = self._mix(binned[part], bags)
+                spread[part] = means.std(axis=0)
+        distribution = self._distribution(mixed, mean_level(binned))
+        if calibrated and self.calibration is not None:
+            distribution = self.calibration.apply(distribution, filled.sum(axis=1))
+        return distribution, spread
 
     def predict_members(self, binned):
-        """Estimate of every member.
+        """Mean of every member's distribution.
 
         Parameters
         ----------
@@ -372,30 +375,31 @@ class Ensemble:
 
         Returns
         -------
-        mean, variance : ndarray of float64, shape (bag, member, n)
-            Mean and variance of each member's Gaussian, log10; NaN for an empty SED.
+        mean : ndarray of float64, shape (bag, member, n)
+            log10; NaN for an empty SED.
         """
         binned = self._check(binned)
-        shape = (self.n_bags, self.n_members, len(binned))
-        mean, variance = np.full(shape, np.nan), np.full(shape, np.nan)
+        mean = np.full((self.n_bags * self.n_members, len(binned)), np.nan)
         rows = np.flatnonzero(np.isfinite(binned).any(axis=1))
+        base = mean_level(binned) if self.relative else np.zeros(len(binned))
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
-            mean[..., part], variance[..., part] = self._forward(binned[part], slice(None))
-        return mean, variance
+            mean[:, part] = self._mix(binned[part], range(self.n_bags))[1] + base[part]
+        return mean.reshape(self.n_bags, self.n_members, -1)
 
-    def interval(self, mean, std, n_bins, level=0.95):
-        """Calibrated prediction interval; see `~blase_astro.calibration.Calibration.interval`."""
-        return self._calibrated().interval(mean, std, n_bins, level)
+    @property
+    def relative(self):
+        """Is the label relative to the mean level of the SED?"""
+        return self.subtract_level and self.target == "nufnu_peak"
 
-    def cdf(self, x, mean, std, n_bins):
-        """Calibrated distribution; see `~blase_astro.calibration.Calibration.cdf`."""
-        return self._calibrated().cdf(x, mean, std, n_bins)
-
-    def _calibrated(self):
-        if self.calibration is None:
-            raise ValueError(f"the ensemble for {self.target} has no calibration")
-        return self.calibration
+    @cached_property
+    def oob(self):
+        """Out-of-bag `~blase_astro.Distribution` of the training sources, before calibration."""
+        columns = self.source_columns
+        if "oob_probability" in columns:
+            base = columns["oob_base"] if self.relative else None
+            return Distribution(self.grid, columns["oob_probability"].astype(float), base)
+        return Distribution.normal(columns["oob_mean"], columns["oob_std"])
 
     def _check(self, binned):
         binned = np.asarray(binned)
@@ -403,62 +407,75 @@ class Ensemble:
             raise ValueError(f"binned: wanted shape (n, {len(self.bin_edges)}), got {binned.shape}")
         return binned
 
+    def _distribution(self, mixed, level):
+        """Mixed probabilities, or mean and variance, as a distribution."""
+        base = level if self.relative else None
+        if self.grid is not None:
+            return Distribution(self.grid, mixed, base)
+        return Distribution.normal(mixed[:, 0] + (0 if base is None else base), mixed[:, 1] ** 0.5)
+
     def _inputs(self, binned):
-        """Inputs of the network (n, n_in) and the level that the label is relative to (n,)."""
+        """Inputs of the networks (n, n_in), with rows of zeros up to a multiple of `_ROWS`."""
         filled = np.isfinite(binned)
         base = mean_level(binned) if self.subtract_level else np.full(len(binned), ZERO_LEVEL)
-        columns = [np.where(filled, binned - base[:, None], 0), filled]
+        n_bins = binned.shape[1]
+        x = np.zeros((-(-len(binned) // _ROWS) * _ROWS, self.weights[0].shape[2]), np.float32)
+        x[: len(binned), :n_bins] = np.where(filled, binned - base[:, None], 0)
+        x[: len(binned), n_bins : 2 * n_bins] = filled
         if self.subtract_level:
-            columns.append(base[:, None] - ZERO_LEVEL)
-        return np.concatenate(columns, axis=1, dtype=np.float32), base
+            x[: len(binned), 2 * n_bins] = base - ZERO_LEVEL
+        return x
 
-    def _forward(self, binned, bags):
-        """Mean and variance (bag, member, n) of the members of some bags."""
-        x, base = self._inputs(binned)
-        n = len(x)
-        first = self.weights[0][bags]
-        shape = first.shape[:2]
-        # One matrix product for all members: their first layers stand side by side.
-        wide = np.moveaxis(first, 2, 0).reshape(x.shape[1], -1)
-        x = (x @ wide).reshape(n, *shape, -1).transpose(1, 2, 0, 3)
-        x = x + self.biases[0][bags][:, :, None]
-        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            np.maximum(x, 0, out=x)
-            x = np.matmul(x, weight[bags])
-            x += bias[bags][:, :, None]
-        x = x.astype(float)
-        scale = self.label_std[bags][..., None]
-        mean = x[..., 0] * scale + self.label_mean[bags][..., None]
-        if self.subtract_level and self.target == "nufnu_peak":
-            mean += base
-        variance = (np.logaddexp(0, x[..., 1]) + MIN_VARIANCE) * scale**2
-        return mean, variance
+    def _mix(self, binned, bags):
+        """Mean of the members' distributions (n, n_grid), and their means (n_members, n).
+
+        Without a grid: mean and variance (n, 2) of the mixture, and the means.
+        """
+        x, n = self._inputs(binned), len(binned)
+        layers = [np.empty((len(x), weight.shape[-1]), np.float32) for weight in self.weights]
+        total, means = 0.0, []
+        for b in bags:
+            for member in range(self.n_members):
+                output = self._forward(x, (b, member), layers)[:n]
+                if self.grid is None:
+                    output = self._moments(output, (b, member))
+                    means.append(output[:, 0].copy())
+                else:
+                    _softmax(output)
+                    means.append(output @ self.grid)
+                total = total + output
+        means = np.array(means)
+        total = total / len(means)
+        if self.grid is None:
+            total[:, 1] += means.var(axis=0)
+        return total, means
+
+    def _forward(self, x, which, layers):
+        """Last layer of one member; ``layers`` is the memory that its layers are written to."""
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if i > 0:
+                np.maximum(x, 0, out=x)
+            np.matmul(x, weight[which], out=layers[i])
+            layers[i] += bias[which]
+            x = layers[i]
+        return x
+
+    def _moments(self, output, which):
+        """Mean and variance (n, 2) of a normal member."""
+        output = output.astype(float)
+        scale = self.label_std[which]
+        mean = output[:, 0] * scale + self.label_mean[which]
+        variance = (np.logaddexp(0, output[:, 1]) + MIN_VARIANCE) * scale**2
+        return np.stack([mean, variance], axis=1)
 
 
-def _checksum(header, arrays):
-    """SHA-256 of everything but the checksum itself."""
-    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+def _part(arrays, prefix):
+    """Arrays whose names begin with a prefix, without it."""
+    return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
 
 
-def _neighbours(points, sources, chord):
-    """Nearest source of each point, its chord distance, and the number of sources within chord."""
-    n = len(points)
-    if n == 0 or len(sources) == 0:
-        return np.zeros(n, int), np.full(n, np.inf), np.zeros(n, int)
-    if n <= 64:  # scipy's tree takes longer to import than this to compute
-        distance = np.linalg.norm(points[:, None] - sources, axis=2)
-        nearest = distance.argmin(axis=1)
-        return nearest, distance[np.arange(n), nearest], (distance <= chord).sum(axis=1)
-    from scipy.spatial import KDTree
-
-    tree = KDTree(sources)
-    distance, nearest = tree.query(points, distance_upper_bound=chord * (1 + 1e-9))
-    count = np.zeros(n, int)
-    hit = np.flatnonzero(np.isfinite(distance))
-    count[hit] = tree.query_ball_point(points[hit], chord, return_length=True)
-    return np.where(np.isfinite(distance), nearest, 0), distance, count
+def _softmax(logits):
+    """Logarithms to probabilities (n, n_grid), in place."""
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)

@@ -1,20 +1,172 @@
 """SEDs of any kind to estimates, in blocks."""
 
 import os
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from functools import lru_cache
+from numbers import Integral, Real
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ._version import __version__
 from .bulk import read_chunks
-from .columns import SED_COLUMNS, column_table
-from .ensemble import TARGETS, Ensemble
-from .flags import FEW_BINS, MIN_BINS, Flag, doubts
-from .joins import file_keys
-from .targets import CLASS_EDGES, SED_CLASSES
+from .columns import column_table, quantile_name, sed_columns
+from .distribution import ONE_SIGMA
+from .ensemble import Ensemble
+from .flags import MIN_BINS, Flag, doubts, peak_quality, reasons
+from .population import (
+    Population,
+    distance,
+    find_population,
+    flat,
+    read_population,
+    training_population,
+    with_population,
+)
+from .sky import arcsec, icrs
+from .targets import CLASS_EDGES, SED_CLASSES, TARGETS
 
-__all__ = ["estimate", "estimate_arrays", "load_ensembles"]
+__all__ = ["Settings", "estimate", "estimate_arrays", "estimate_binned", "load_ensembles"]
+
+# From this distance of a catalog's population from that of the training on it is worth saying,
+# if there are so many sources.
+_OTHER_POPULATION = 0.25
+_ENOUGH_SOURCES = 30
+
+
+# --- options ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """What an estimate depends on besides the SED: the options of all that estimates.
+
+    Parameters
+    ----------
+    ensemble : path-like, `~blase_astro.Ensemble` or list of them, optional
+        The networks; by default those that come with the package.
+    level : float
+        Probability of the intervals.
+    radius : float, `~astropy.units.Quantity` or str
+        Largest separation from a training source, arcsec without unit.
+    bag : int, optional
+        Force the members of a bag, -1 for all; by default those that never saw the source.
+    population : {'training', 'flat', 'self'}, path-like, Table or Population
+        How common each peak frequency is held to be: as among the training sources, all equally,
+        as in the catalog itself (found by expectation maximisation), or as a file of
+        ``blase population`` says.
+    quantiles : sequence of float
+        Probabilities whose quantiles are given as well.
+    pdf : bool
+        Whether the whole distribution of the peak frequency is given.
+    shortest : bool
+        Shortest intervals instead of central ones.
+
+    Raises
+    ------
+    ValueError
+        If a value makes no sense.
+    OSError
+        If an ensemble or a population cannot be read.
+
+    Examples
+    --------
+    >>> from blase_astro.estimates import Settings
+    >>> Settings(level=0.68, radius='0.1 arcmin').radius
+    6.0
+    """
+
+    ensemble: object = None
+    level: float = 0.95
+    radius: object = 5.0
+    bag: int | None = None
+    population: object = "training"
+    quantiles: tuple = ()
+    pdf: bool = False
+    shortest: bool = False
+    ensembles: dict = field(init=False, repr=False)
+
+    def __post_init__(self):
+        ensembles = {e.target: e for e in load_ensembles(self.ensemble)}
+        checked = {"ensembles": ensembles, "radius": arcsec(self.radius)}
+        checked["level"] = _probability(self.level, "level")
+        checked["quantiles"] = tuple(_probability(p, "quantiles") for p in self.quantiles)
+        first, *others = ensembles.values()
+        for other in others:
+            if not np.array_equal(other.bin_edges, first.bin_edges):
+                raise ValueError("the ensembles of the two targets have different frequency bins")
+        n_bags = min(e.n_bags for e in ensembles.values())
+        if self.bag is not None and (
+            not isinstance(self.bag, Integral)
+            or isinstance(self.bag, bool)
+            or not -1 <= self.bag < n_bags
+        ):
+            raise ValueError(f"bag must be -1 (all members) or 0 to {n_bags - 1}; got {self.bag!r}")
+        checked["population"] = _population(self.population, ensembles.get("nu_peak"))
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, options):
+        """Settings from a dictionary, with an error that helps where a name is not known."""
+        known = [f.name for f in fields(cls) if f.init]
+        for name in options:
+            if name not in known:
+                near = get_close_matches(name, known, 1)
+                hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+                raise TypeError(f"no option {name!r}{hint}")
+        return cls(**options)
+
+    @property
+    def first(self):
+        """The ensemble that the bags and flags speak of."""
+        return next(iter(self.ensembles.values()))
+
+    def columns(self, make=sed_columns, *, rest=False):
+        """Specification of the columns that these settings give."""
+        return make(self.quantiles, pdf=self.pdf, rest=rest)
+
+    def meta(self, command=""):
+        """What the table as a whole is told, with keys that fit a FITS header."""
+        meta = {"PILEVEL": self.level, "PIFRAME": "observer"} | self.match_meta(command)
+        name = self.population if isinstance(self.population, str) else "given"
+        if self.pdf and "nu_peak" in self.ensembles:
+            meta |= dict(zip(("PDFFIRST", "PDFSTEP"), _pdf_grid(self), strict=True))
+        return meta | {"POPULAT": name}
+
+    def match_meta(self, command=""):
+        """As `meta`, of a table that holds no estimate."""
+        meta = {"BLASEVER": __version__, "MATCHRAD": self.radius}
+        keys = {"nu_peak": "NUENSEM", "nufnu_peak": "NFENSEM"}
+        meta |= {keys[t]: e.digest[:16] for t, e in self.ensembles.items()}
+        return meta | ({"BLASECMD": command} if command else {})
+
+
+def _probability(value, name):
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < 1:
+        raise ValueError(f"{name} must be a probability between 0 and 1; got {value!r}")
+    return float(value)
+
+
+def _population(population, ensemble):
+    """A population by name, as it is, or from a file."""
+    if isinstance(population, Population) or population in ("training", "self"):
+        return population
+    if ensemble is None:
+        raise ValueError("a population needs the ensemble for nu_peak")
+    training = training_population(ensemble)
+    if isinstance(population, str) and population == "flat":
+        return flat(training)
+    if not hasattr(population, "colnames") and not isinstance(population, (str, os.PathLike)):
+        raise ValueError(
+            f"population: wanted 'training', 'flat', 'self' or a file; got {population!r}"
+        )
+    if isinstance(population, str) and not os.path.exists(population):
+        raise FileNotFoundError(
+            f"population: wanted training, flat, self or a file; there is no file {population}"
+        )
+    return read_population(population, training)
 
 
 def load_ensembles(ensemble=None):
@@ -22,14 +174,21 @@ def load_ensembles(ensemble=None):
 
     Parameters
     ----------
-    ensemble : path-like or list of `~blase_astro.ensemble.Ensemble`, optional
+    ensemble : path-like, `~blase_astro.Ensemble` or list of them, optional
         A folder or file of ensembles, or the ensembles themselves; by default those that come
         with the package.
 
     Returns
     -------
-    ensembles : list of `~blase_astro.ensemble.Ensemble`
+    ensembles : list of `~blase_astro.Ensemble`
         That for the peak frequency first.
+
+    Raises
+    ------
+    ValueError
+        If a list holds none, two of one target, or something else.
+    OSError
+        If a file is missing.
 
     Examples
     --------
@@ -37,147 +196,263 @@ def load_ensembles(ensemble=None):
     >>> [ensemble.target for ensemble in load_ensembles()]
     ['nu_peak', 'nufnu_peak']
     """
-    from pathlib import Path
-
     if isinstance(ensemble, Ensemble):
         return [ensemble]
-    if isinstance(ensemble, (list, tuple)):
-        return list(ensemble)
-    if ensemble is None:
-        return [Ensemble.load(None, target) for target in TARGETS]
-    if not Path(ensemble).is_dir():
-        return [Ensemble.load(ensemble)]
-    there = [target for target in TARGETS if (Path(ensemble) / f"{target}.npz").is_file()]
-    return [Ensemble.load(ensemble, target) for target in there or TARGETS[:1]]
-
-
-class _Settings(NamedTuple):
-    """What an estimate depends on besides the SED."""
-
-    ensembles: dict  # target: Ensemble
-    level: float
-    radius: float  # arcsec
-    bag: int | None  # None: the bag of the training source at the position
-
-    @property
-    def first(self):
-        """The ensemble that the bags and flags speak of."""
-        return next(iter(self.ensembles.values()))
-
-    def meta(self, *, with_level=True):
-        """What the table as a whole is told, with keys that fit a FITS header."""
-        meta = {"PILEVEL": self.level, "PIFRAME": "observer"} if with_level else {}
-        meta |= {"BLASEVER": __version__, "MATCHRAD": self.radius}
-        keys = {"nu_peak": "NUENSEM", "nufnu_peak": "NFENSEM"}
-        return meta | {keys[t]: e.digest[:16] for t, e in self.ensembles.items()}
-
-
-def _settings(ensemble, level=0.95, radius=5.0, bag=None):
-    """Checked settings; the ensembles are read where a path or nothing is given."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must be a probability between 0 and 1; got {level}")
-    radius = float(radius.to_value("arcsec")) if hasattr(radius, "to_value") else float(radius)
-    if not 0 < radius < 3600 * 90:
-        raise ValueError(f"radius must be a positive angle in arcsec; got {radius}")
-    ensembles = _load_ensembles(ensemble)
-    first, *others = ensembles.values()
-    for other in others:
-        if not np.array_equal(other.bin_edges, first.bin_edges):
-            raise ValueError("the ensembles of the two targets have different frequency bins")
-    if bag is not None and not -1 <= bag < min(e.n_bags for e in ensembles.values()):
-        raise ValueError(f"bag must be -1 (all members) or 0 to {first.n_bags - 1}; got {bag}")
-    return _Settings(ensembles, float(level), radius, bag)
-
-
-def _load_ensembles(ensemble):
-    """Ensembles by target: from a path (None: the shipped ones), an Ensemble or several."""
-    if isinstance(ensemble, Ensemble):
-        ensemble = [ensemble]
     if ensemble is not None and not isinstance(ensemble, (str, os.PathLike)):
-        found = {e.target: e for e in ensemble}
-        if not found:
-            raise ValueError("ensemble: wanted at least one Ensemble, got none")
-        return {target: found[target] for target in TARGETS if target in found}
-    path = None if ensemble is None else Path(ensemble)
-    if path is None or not path.is_dir():
-        if path is not None:
-            one = Ensemble.load(path)
-            return {one.target: one}
-        return {target: Ensemble.load(None, target) for target in TARGETS}
+        given = list(ensemble)
+        if not given or not all(isinstance(e, Ensemble) for e in given):
+            raise ValueError(f"ensemble: wanted a path or at least one Ensemble, got {given!r:.80}")
+        if len({e.target for e in given}) < len(given):
+            raise ValueError("ensemble: wanted one Ensemble a target, got several of one")
+        return sorted(given, key=lambda e: TARGETS.index(e.target))
+    if ensemble is None:
+        return [_kept(None, target) for target in TARGETS]
+    path = Path(ensemble)
+    if not path.is_dir():
+        return [Ensemble.load(path)]
     there = [target for target in TARGETS if (path / f"{target}.npz").is_file()]
     if not there:
         raise FileNotFoundError(f"{path} holds no ensemble; wanted nu_peak.npz or nufnu_peak.npz")
-    return {target: Ensemble.load(path, target) for target in there}
+    return [Ensemble.load(path, target) for target in there]
 
 
-def _estimate_chunk(chunk, settings):
-    """Estimates of some SEDs as arrays by column name."""
-    n_bins = np.isfinite(chunk.binned).sum(axis=1).astype(np.int32)
-    binned = np.where((n_bins >= MIN_BINS)[:, None], chunk.binned, np.nan)
-    columns = {"name": np.array(chunk.name, dtype=str), "ra": chunk.ra, "dec": chunk.dec}
-    bag, sep, n_near = settings.first.find_bag(chunk.ra, chunk.dec, settings.radius)
-    flags = np.zeros(len(n_bins), np.int32)
+@lru_cache
+def _kept(path, target):
+    """The shipped ensembles, read once a process."""
+    return Ensemble.load(path, target)
+
+
+# --- estimates of binned SEDs -----------------------------------------------------------------
+
+
+def estimate_binned(binned, n_points, ra, dec, settings, *, unread=False, foreign=False):
+    """Estimates of binned SEDs as arrays by column name: what everything else goes through.
+
+    Parameters
+    ----------
+    binned : ndarray of float32, shape (n, n_bins)
+        Binned SEDs (`~blase_astro.sed.bin_points`).
+    n_points : ndarray of int, shape (n,)
+        Usable points of each.
+    ra, dec : ndarray of float64, shape (n,)
+        Positions in degrees (ICRS), NaN where unknown.
+    settings : Settings
+        The options.
+    unread, foreign : bool or ndarray of bool, shape (n,)
+        Whether the SED could not be read; whether it is not from VOU_Blazars.
+
+    Returns
+    -------
+    columns : dict of ndarray, shape (n,) each
+        The columns of an annotated catalog.
+    posterior : ndarray of float64, shape (n_grid,) or None
+        Sum of the distributions of the peak frequency, to tell the population from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.estimates import Settings, estimate_binned
+    >>> settings = Settings()
+    >>> nothing = np.full((1, len(settings.first.bin_edges)), np.nan)
+    >>> columns, _ = estimate_binned(nothing, [0], [10.0], [-80.0], settings)
+    >>> int(columns['peak_flags'][0])
+    4
+    """
+    n_bins = np.isfinite(binned).sum(axis=1).astype(np.int32)
+    binned = np.where((n_bins >= MIN_BINS)[:, None], binned, np.nan)
+    source, sep, n_near = settings.first.find_source((ra, dec), settings.radius)
+    bag = settings.first.bag_of(source)
+    columns, posterior = {}, None
+    flags = reasons(ra, dec, n_bins, n_near, unread=unread, foreign=foreign)
     for target, ensemble in settings.ensembles.items():
-        own = bag
-        if ensemble is not settings.first:
-            own = _own_bag(ensemble, settings, chunk, bag)
-        if settings.bag is not None:
-            own = np.full(len(bag), settings.bag)
-        mean, std, spread = ensemble.predict_with_spread(binned, own)
-        lo, hi = ensemble.interval(mean, std, n_bins, settings.level)
-        for end, value in (("", mean), ("_lo", lo), ("_hi", hi)):
-            columns[target + end] = 10**value
-            columns[f"log_{target}{end}"] = value
-        columns[f"log_{target}_std"] = std
+        own = _bag(ensemble, settings, (ra, dec), bag)
+        distribution, spread = ensemble.predict_with_spread(binned, own)
         if target == "nu_peak":
-            columns |= _classes(ensemble, mean, std, n_bins)
+            distribution = _populated(distribution, settings)
+            posterior = np.nansum(distribution.probability, axis=0)
+        lo, hi = _readings(columns, target, distribution, settings)
         if ensemble is settings.first:
-            flags |= doubts(ensemble, binned, mean, hi - lo, spread, settings.level)
-    columns |= {"bag": bag, "bag_sep": sep, "n_points": chunk.n_points, "n_bins": n_bins}
-    columns["flags"] = flags | _reasons(chunk, n_bins, n_near)
-    columns["message"] = _messages(chunk, n_bins)
-    return columns
+            median = columns[f"log_{target}"]
+            flags |= doubts(ensemble, binned, median, hi - lo, spread, settings.level)
+    first = f"log_{settings.first.target}_std"
+    columns["peak_quality"] = peak_quality(columns[first], flags)
+    columns |= {"peak_flags": flags, "bag": bag, "bag_sep": sep}
+    return columns | {"n_points": np.asarray(n_points, np.int32), "n_bins": n_bins}, posterior
 
 
-def _own_bag(ensemble, settings, chunk, bag):
-    """Bags of the second ensemble; nearly always those of the first, whose match is reused."""
+def _bag(ensemble, settings, position, bag):
+    """Bags of an ensemble; the second nearly always has those of the first."""
+    if settings.bag is not None:
+        return np.full(len(bag), settings.bag)
+    if ensemble is settings.first:
+        return bag
     mine, first = ensemble.source_columns, settings.first.source_columns
     if all(np.array_equal(mine[key], first[key]) for key in ("ra", "dec", "bag")):
         return bag
-    return ensemble.find_bag(chunk.ra, chunk.dec, settings.radius)[0]
+    return ensemble.bag_of(ensemble.find_source(position, settings.radius)[0])
 
 
-def _classes(ensemble, mean, std, n_bins):
-    """Class probabilities from the calibrated distribution, and the most probable class."""
-    below = [ensemble.cdf(edge, mean, std, n_bins) for edge in CLASS_EDGES]
-    probability = np.stack([below[0], below[1] - below[0], 1 - below[1]])
-    known = np.isfinite(mean)
+def _populated(distribution, settings):
+    """The distributions under the population that is asked for."""
+    if isinstance(settings.population, str):  # training, or self that was not found yet
+        return distribution
+    training = training_population(settings.ensembles["nu_peak"])
+    return with_population(distribution, training, settings.population)
+
+
+def _readings(columns, target, distribution, settings):
+    """Add what is read off the distributions of one target; the ends of the interval."""
+    level = settings.level
+    sigma = (1 - ONE_SIGMA) / 2
+    ends = (1 - level) / 2, (1 + level) / 2
+    wanted = [0.5, sigma, 1 - sigma, *ends, *settings.quantiles]
+    median, low, high, lo, hi, *quantiles = distribution.quantile(wanted).T
+    if settings.shortest:
+        lo, hi = distribution.interval(level, shortest=True)
+    for end, value in (("", median), ("_lo", lo), ("_hi", hi)):
+        columns[target + end] = 10**value
+        columns[f"log_{target}{end}"] = value
+    columns[f"log_{target}_std"] = (high - low) / 2
+    for p, value in zip(settings.quantiles, quantiles, strict=True):
+        columns[f"log_{target}_{quantile_name(p)}"] = value
+    if target == "nu_peak":
+        columns |= _classes(distribution)
+        if settings.pdf:
+            columns["log_nu_peak_pdf"] = _density(distribution, settings)
+    return lo, hi
+
+
+def _classes(distribution):
+    """Class probabilities, and the most probable class."""
+    probability = distribution.between(CLASS_EDGES).T
+    known = distribution.known
     best = np.argmax(np.where(known, probability, 0), axis=0)
     columns = {f"p_{name.lower()}": p for name, p in zip(SED_CLASSES, probability, strict=True)}
-    return columns | {"sed_class": np.where(known, np.array(SED_CLASSES)[best], "UNK")}
+    return columns | {"peak_class": np.where(known, np.array(SED_CLASSES)[best], "UNK")}
 
 
-def _reasons(chunk, n_bins, n_near):
-    """Flags that need no estimate."""
-    unread = np.array([bool(error) for error in chunk.error], dtype=bool)
-    flags = np.zeros(len(n_bins), np.int32)
-    for flag, rows in (
-        (Flag.READ_ERROR, unread),
-        (Flag.NO_POINTS, ~unread & (n_bins == 0)),
-        (Flag.TOO_FEW_BINS, (n_bins > 0) & (n_bins < MIN_BINS)),
-        (Flag.FEW_BINS, (n_bins >= MIN_BINS) & (n_bins < FEW_BINS)),
-        (Flag.FOREIGN_FORMAT, chunk.foreign),
-        (Flag.NO_POSITION, ~(np.isfinite(chunk.ra) & np.isfinite(chunk.dec))),
-        (Flag.AMBIGUOUS_MATCH, n_near > 1),
-    ):
-        flags[rows] |= flag
-    return flags
+def _pdf_grid(settings):
+    """First place and step of the grid of densities."""
+    grid = settings.ensembles["nu_peak"].grid
+    return (10.0, 0.1) if grid is None else (float(grid[0]), float(grid[1] - grid[0]))
 
 
-def _messages(chunk, n_bins):
+def _density(distribution, settings):
+    """Densities on one grid for all SEDs, float32 of shape (n, n_grid)."""
+    if distribution.base is None:
+        return distribution.density().astype(np.float32)
+    first, step = _pdf_grid(settings)
+    edges = first + step * (np.arange(101) - 0.5)
+    cdf = distribution.cdf(np.broadcast_to(edges, (len(distribution), len(edges))))
+    return (np.diff(cdf, axis=1) / step).astype(np.float32)
+
+
+# --- estimates of SEDs ------------------------------------------------------------------------
+
+
+def estimate_chunks(chunks, settings, say=None):
+    """Estimates of chunks of SEDs, chunk by chunk.
+
+    Parameters
+    ----------
+    chunks : iterable of `~blase_astro.bulk.Chunk`
+        Binned SEDs.
+    settings : Settings
+        The options. With the catalog's own population all binned SEDs are kept until it is found.
+    say : callable, optional
+        Called with a line of text about the population.
+
+    Yields
+    ------
+    columns : dict of ndarray
+        The columns of a table of estimates.
+    """
+    if isinstance(settings.population, str) and settings.population == "self":
+        chunks = list(chunks)
+        settings = own_population(chunks, settings, say)
+    total, n = 0.0, 0
+    for chunk in chunks:
+        n_bins = np.isfinite(chunk.binned).sum(axis=1)
+        columns, posterior = estimate_binned(
+            chunk.binned,
+            chunk.n_points,
+            chunk.ra,
+            chunk.dec,
+            settings,
+            unread=np.array([bool(error) for error in chunk.error], dtype=bool),
+            foreign=chunk.foreign,
+        )
+        if posterior is not None:
+            total, n = total + posterior, n + int((n_bins >= MIN_BINS).sum())
+        identity = {"name": np.array(chunk.name, dtype=str), "ra": chunk.ra, "dec": chunk.dec}
+        yield identity | columns | {"message": _messages(chunk.error, n_bins)}
+    if say is not None and settings.population == "training" and n >= _ENOUGH_SOURCES:
+        _say_population(total, settings, say)
+
+
+def own_population(chunks, settings, say=None):
+    """Settings with the population of the SEDs themselves.
+
+    Parameters
+    ----------
+    chunks : iterable of `~blase_astro.bulk.Chunk`
+        Binned SEDs.
+    settings : Settings
+        The options.
+    say : callable, optional
+        Called with a line of text about what was found.
+
+    Returns
+    -------
+    settings : Settings
+        With a `~blase_astro.population.Population`; that of the training where no SED has an
+        estimate.
+    """
+    from dataclasses import replace
+
+    from .distribution import Distribution
+
+    ensemble = settings.ensembles.get("nu_peak")
+    if ensemble is None:
+        raise ValueError("a population needs the ensemble for nu_peak")
+    parts = []
+    for chunk in chunks:
+        enough = np.isfinite(chunk.binned).sum(axis=1) >= MIN_BINS
+        ra, dec = chunk.ra[enough], chunk.dec[enough]
+        bag = ensemble.bag_of(ensemble.find_source((ra, dec), settings.radius)[0])
+        bag = bag if settings.bag is None else np.full(len(bag), settings.bag)
+        parts.append(ensemble.predict(chunk.binned[enough], bag))
+    n = sum(len(part) for part in parts)
+    training = training_population(ensemble)
+    population = training
+    if n:
+        base = None if parts[0].base is None else np.concatenate([part.base for part in parts])
+        together = np.concatenate([part.probability.astype(np.float32) for part in parts])
+        population = find_population(Distribution(parts[0].grid, together, base), training)
+    if say is not None:
+        few = "; so few sources change little" if n < _ENOUGH_SOURCES else ""
+        median = np.interp(0.5, np.cumsum(population.share), population.grid)
+        say(f"population: that of {n} SEDs themselves, median log nu_peak {median:.1f}{few}")
+    return replace(settings, ensemble=list(settings.ensembles.values()), population=population)
+
+
+def _say_population(total, settings, say):
+    """One line where the catalog clearly is another population than the training sources."""
+    training = training_population(settings.ensembles["nu_peak"])
+    if len(total) == len(training.share):
+        found = Population(training.grid, total / total.sum())
+        if distance(found, training) > _OTHER_POPULATION:
+            say(
+                "the peaks are distributed unlike those of the training sources, which the "
+                "estimates lean on; --population self (Python: population='self') takes the "
+                "catalog's own distribution"
+            )
+
+
+def _messages(errors, n_bins):
     """Why there is no estimate, in words."""
     messages = []
-    for error, n in zip(chunk.error, n_bins, strict=True):
+    for error, n in zip(errors, n_bins, strict=True):
         if not error and n == 0:
             error = "no usable point in the frequency bins"
         elif not error and n < MIN_BINS:
@@ -188,28 +463,31 @@ def _messages(chunk, n_bins):
     return np.array(messages, dtype=str)
 
 
-def _estimates(seds, settings, *, jobs=1, progress=None, leave_out=None, fallback=None):
-    """Estimates of all SEDs as arrays by column name; only these grow with their number."""
-    parts = []
-    reading = {"jobs": jobs, "progress": progress, "leave_out": leave_out}
-    for chunk in read_chunks(seds, settings.first.bin_edges, **reading):
-        if fallback:
-            chunk = _with_positions(chunk, fallback)
-        parts.append(_estimate_chunk(chunk, settings))
-    if not parts:
-        return None
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _placed(chunks, position):
+    """Chunks with the positions that the user gives instead of those of the files."""
+    ra, dec = icrs(position)
+    start = 0
+    for chunk in chunks:
+        stop = start + len(chunk.name)
+        if stop > len(ra):
+            raise ValueError(f"position: wanted one for each SED, got {len(ra)} for more SEDs")
+        yield chunk._replace(ra=ra[start:stop], dec=dec[start:stop])
+        start = stop
+    if start < len(ra):
+        raise ValueError(f"position: wanted one for each SED, got {len(ra)} for {start} SEDs")
 
 
 def estimate_arrays(
-    seds, *, ensemble=None, level=0.95, radius=5.0, bag=None, jobs=1, progress=None, leave_out=None
+    seds, settings, *, position=None, jobs=1, progress=None, say=None, leave_out=None
 ):
     """As `estimate`, but plain arrays: quicker to start, as no table has to be imported.
 
     Parameters
     ----------
-    seds, ensemble, level, radius, bag, jobs, progress, leave_out
+    seds, position, jobs, progress, say, leave_out
         As for `estimate`.
+    settings : Settings
+        The options.
 
     Returns
     -------
@@ -223,29 +501,31 @@ def estimate_arrays(
 
     Examples
     --------
-    >>> from blase_astro.estimates import estimate_arrays
-    >>> columns = estimate_arrays('catalogs/demo_seds.zip')
-    >>> columns['log_nu_peak'].shape == columns['flags'].shape
+    >>> from blase_astro.estimates import Settings, estimate_arrays
+    >>> columns = estimate_arrays('catalogs/demo_seds.zip', Settings())
+    >>> columns['log_nu_peak'].shape == columns['peak_flags'].shape
     True
     """
-    settings = _settings(ensemble, level, radius, bag)
-    columns = _estimates(seds, settings, jobs=jobs, progress=progress, leave_out=leave_out)
-    if columns is None:
+    edges = settings.first.bin_edges
+    chunks = read_chunks(seds, edges, jobs=jobs, progress=progress, leave_out=leave_out)
+    if position is not None:
+        chunks = _placed(chunks, position)
+    parts = list(estimate_chunks(chunks, settings, say))
+    if not parts:
         raise ValueError("no SED to estimate from")
-    return columns
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def estimate(
     seds,
     *,
-    ensemble=None,
-    level=0.95,
-    radius=5.0,
-    bag=None,
+    position=None,
     jobs=1,
     progress=None,
+    say=None,
     leave_out=None,
     command="",
+    **options,
 ):
     """Estimate the synchrotron peak of SEDs.
 
@@ -255,25 +535,24 @@ def estimate(
     Parameters
     ----------
     seds : path-like, `~astropy.table.Table`, or iterable
-        An SED file, a folder or a zip archive of them; an SED table; `~blase_astro.io.Points`;
-        or any number of these or of pairs of name and SED table, read one after the other.
-    ensemble : path-like, `~blase_astro.ensemble.Ensemble` or list of them, optional
-        The networks; by default those that come with the package.
-    level : float
-        Probability of the intervals.
-    radius : float or `~astropy.units.Quantity`
-        Largest separation from a training source, arcsec without unit.
-    bag : int, optional
-        Force the members of a bag, -1 for all.
+        An SED file of any kind, a folder or an archive of them; an SED table; `~blase_astro.io.\
+Points`; or any number of these or of pairs of name and SED table, read one after the other.
+    position : `~astropy.coordinates.SkyCoord` or pair, optional
+        Position of each SED (right ascension and declination in degrees, ICRS), instead of that
+        in the file.
     jobs : int
-        Number of processes that read SEDs. Scripts that give more than 1 need the guard
-        ``if __name__ == "__main__":`` of `multiprocessing`.
+        Number of processes that read SEDs.
     progress : callable, optional
         Called with the number of SEDs done and their total (0 where it is not known).
+    say : callable, optional
+        Called with lines of text about what was found.
     leave_out : path-like, optional
         A file in the folder that is not to be read: the one that is about to be written.
     command : str
         What makes the table, for its metadata.
+    **options
+        ``ensemble``, ``level``, ``radius``, ``bag``, ``population``, ``quantiles``, ``pdf``,
+        ``shortest``: see `~blase_astro.Settings`.
 
     Returns
     -------
@@ -294,41 +573,19 @@ def estimate(
     >>> from blase_astro.io import sed_table
     >>> sed = sed_table([1.4e9, 4.9e14, 2.4e17], [2e-14, 4e-12, 1e-12])
     >>> estimates = estimate(sed)
-    >>> print(estimates['sed_class', 'n_points', 'n_bins'])
-    sed_class n_points n_bins
-    --------- -------- ------
-          ...        3      3
+    >>> print(estimates['peak_class', 'n_points', 'n_bins'])
+    peak_class n_points n_bins
+    ---------- -------- ------
+           ...        3      3
     """
-    settings = _settings(ensemble, level, radius, bag)
+    settings = Settings.of(options)
     columns = estimate_arrays(
         seds,
-        ensemble=settings.ensembles.values(),
-        level=level,
-        radius=radius,
-        bag=bag,
+        settings,
+        position=position,
         jobs=jobs,
         progress=progress,
+        say=say,
         leave_out=leave_out,
     )
-    meta = settings.meta() | _command(command)
-    return column_table(columns, SED_COLUMNS, meta)
-
-
-def _with_positions(chunk, fallback):
-    """SEDs that state no position get that of their catalog row."""
-    ra, dec = chunk.ra.copy(), chunk.dec.copy()
-    for i in np.flatnonzero(~(np.isfinite(ra) & np.isfinite(dec))):
-        for key in file_keys(chunk.name[i]):
-            if key in fallback:
-                ra[i], dec[i] = fallback[key]
-                break
-    return chunk._replace(ra=ra, dec=dec)
-
-
-def _quiet(_text):
-    """Say nothing."""
-
-
-def _command(command):
-    """Metadata that says what made a file."""
-    return {"BLASECMD": command} if command else {}
+    return column_table(columns, settings.columns(), settings.meta(command))

@@ -6,7 +6,16 @@ import numpy as np
 
 from .ensemble import mean_level
 
-__all__ = ["FEW_BINS", "MIN_BINS", "Flag", "doubts", "flag_names", "flag_reference"]
+__all__ = [
+    "FEW_BINS",
+    "MIN_BINS",
+    "Flag",
+    "doubts",
+    "flag_names",
+    "flag_reference",
+    "peak_quality",
+    "reasons",
+]
 
 # Fewer filled bins than this: no estimate, the networks would answer with little but the prior.
 MIN_BINS = 3
@@ -14,10 +23,12 @@ MIN_BINS = 3
 FEW_BINS = 6
 # From here on (log10 Hz) points belong to the inverse-Compton component.
 _GAMMA_RAYS = 20.0
+# Patterns that are compared with all known ones at once: a block that stays in the cache.
+_AT_ONCE = 64
 
 
 class Flag(enum.IntFlag):
-    """Why an estimate is missing or should not be trusted: the bits of the column ``flags``.
+    """Why an estimate is missing or should not be trusted: the bits of the column ``peak_flags``.
 
     ``Flag.FEW_BINS.text`` says what a flag means. "Training" means the real sources the ensemble
     was trained on; what a flag compares with travels in the ensemble's file
@@ -36,7 +47,7 @@ class Flag(enum.IntFlag):
     TOO_FEW_BINS = 8, f"fewer than {MIN_BINS} bins hold points: no estimate is given"
     FEW_BINS = 16, f"fewer than {FEW_BINS} bins hold points"
     ONE_SIDED = 32, "no point below the estimated peak, or none above it below 1e20 Hz"
-    UNUSUAL_PATTERN = 64, "the set of filled bins is far from that of any training SED"
+    UNUSUAL_PATTERN = 64, "the filled bins are not among those that any training SED has together"
     UNUSUAL_LEVEL = 128, "the mean level of the SED lies outside that of the training SEDs"
     MEMBERS_DISAGREE = (
         256,
@@ -68,13 +79,25 @@ class Flag(enum.IntFlag):
         return flag
 
 
+# Flags that speak against a good estimate, and the widths (dex) up to which it is good, usable.
+_DOUBTS = (
+    Flag.FEW_BINS
+    | Flag.ONE_SIDED
+    | Flag.UNUSUAL_PATTERN
+    | Flag.UNUSUAL_LEVEL
+    | Flag.MEMBERS_DISAGREE
+    | Flag.EXTRAPOLATED
+)
+_GOOD, _CARE = 0.25, 0.6
+
+
 def flag_names(flags):
     """Names of the flags of a bit mask.
 
     Parameters
     ----------
     flags : int
-        Value of the column ``flags``.
+        Value of the column ``peak_flags``.
 
     Returns
     -------
@@ -90,27 +113,106 @@ def flag_names(flags):
     return " ".join(flag.name for flag in Flag if flag & int(flags))
 
 
-def doubts(ensemble, binned, mean, width, spread, level):
-    """Flags that compare an estimate with what the ensemble was trained on."""
+def reasons(ra, dec, n_bins, n_near, *, unread=False, foreign=False):
+    """Flags that need no estimate.
+
+    Parameters
+    ----------
+    ra, dec : ndarray of float, shape (n,)
+        Positions in degrees, NaN where unknown.
+    n_bins, n_near : ndarray of int, shape (n,)
+        Filled bins of the SED, and training sources within the radius.
+    unread, foreign : bool or ndarray of bool, shape (n,)
+        Whether the SED could not be read; whether it is not from VOU_Blazars.
+
+    Returns
+    -------
+    flags : ndarray of int32, shape (n,)
+        Bit masks of `Flag`.
+    """
+    unread = np.broadcast_to(unread, n_bins.shape)
+    flags = np.zeros(len(n_bins), np.int32)
+    for flag, rows in (
+        (Flag.READ_ERROR, unread),
+        (Flag.NO_POINTS, ~unread & (n_bins == 0)),
+        (Flag.TOO_FEW_BINS, (n_bins > 0) & (n_bins < MIN_BINS)),
+        (Flag.FEW_BINS, (n_bins >= MIN_BINS) & (n_bins < FEW_BINS)),
+        (Flag.FOREIGN_FORMAT, np.broadcast_to(foreign, n_bins.shape)),
+        (Flag.NO_POSITION, ~(np.isfinite(ra) & np.isfinite(dec))),
+        (Flag.AMBIGUOUS_MATCH, n_near > 1),
+    ):
+        flags[rows] |= flag
+    return flags
+
+
+def doubts(ensemble, binned, median, width, spread, level):
+    """Flags that compare an estimate with what the ensemble was trained on.
+
+    Parameters
+    ----------
+    ensemble : `~blase_astro.Ensemble`
+        The ensemble.
+    binned : ndarray of float, shape (n, n_bins)
+        Binned SEDs.
+    median, width, spread : ndarray of float, shape (n,)
+        Estimate, width of its interval, standard deviation of the members' means; all dex.
+    level : float
+        Probability of the interval.
+
+    Returns
+    -------
+    flags : ndarray of int32, shape (n,)
+        Bit masks of `Flag`.
+    """
     label = ensemble.source_columns["label"]
     label = label[np.isfinite(label)]
-    known = np.isfinite(mean)
-    flags = np.zeros(len(mean), np.int32)
+    known = np.isfinite(median)
+    flags = np.zeros(len(median), np.int32)
     if ensemble.target == "nu_peak":
-        flags[known & _one_sided(binned, mean, ensemble.bin_edges)] |= Flag.ONE_SIDED
+        flags[known & _one_sided(binned, median, ensemble.bin_edges)] |= Flag.ONE_SIDED
     if len(label):
         prior = np.diff(np.quantile(label, [0.5 - level / 2, 0.5 + level / 2]))[0]
         flags[known & (width > prior)] |= Flag.WIDE_INTERVAL
-        flags[known & ((mean < label.min()) | (mean > label.max()))] |= Flag.EXTRAPOLATED
+        flags[known & ((median < label.min()) | (median > label.max()))] |= Flag.EXTRAPOLATED
     reference = ensemble.meta.get("reference")
     if reference:
         lowest, highest = reference["level"]
-        level = mean_level(binned)
-        flags[known & ((level < lowest) | (level > highest))] |= Flag.UNUSUAL_LEVEL
+        sed_level = mean_level(binned)
+        flags[known & ((sed_level < lowest) | (sed_level > highest))] |= Flag.UNUSUAL_LEVEL
         flags[known & (spread > reference["spread"])] |= Flag.MEMBERS_DISAGREE
-        distance = _pattern_distance(_patterns(binned), np.array(reference["patterns"]))
+        distance = _pattern_distance(_patterns(binned), np.array(reference["patterns"], np.int64))
         flags[known & (distance > reference["pattern_distance"])] |= Flag.UNUSUAL_PATTERN
     return flags
+
+
+def peak_quality(std, flags):
+    """One number for how far an estimate can be trusted, from what is known before the label.
+
+    Parameters
+    ----------
+    std : ndarray of float, shape (n,)
+        Half the central 68.27-percent interval of log nu_peak (dex), NaN for no estimate.
+    flags : ndarray of int, shape (n,)
+        Bit masks of `Flag`.
+
+    Returns
+    -------
+    quality : ndarray of int16, shape (n,)
+        3 good: ``std`` is at most 0.25 dex and no flag of doubt is set; 2 to be used with care:
+        at most 0.6 dex; 1 poor; 0 no estimate. What each means in errors: :ref:`accuracy`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.flags import peak_quality
+    >>> print(peak_quality(np.array([0.2, 0.4, 0.9, np.nan]), np.array([0, 0, 32, 4])))
+    [3 2 1 0]
+    """
+    doubtful = (np.asarray(flags) & _DOUBTS) != 0
+    quality = np.where(std <= _CARE, 2, 1)
+    quality[(std <= _GOOD) & ~doubtful] = 3
+    quality[~np.isfinite(std)] = 0
+    return quality.astype(np.int16)
 
 
 def _one_sided(binned, peak, edges):
@@ -129,15 +231,19 @@ def _patterns(binned):
 
 
 def _pattern_distance(patterns, known):
-    """Jaccard distance of each pattern from the nearest known one: bins not shared by both."""
+    """Share of the filled bins of each pattern that the most similar known one lacks.
+
+    A pattern that is part of a known one is not unusual: the networks were trained on thinned
+    SEDs.
+    """
     unique, inverse = np.unique(patterns, return_inverse=True)
-    nearest = np.array([_distances(p, known).min(initial=1) for p in unique], dtype=float)
+    nearest = np.ones(len(unique))
+    for start in range(0, len(unique), _AT_ONCE):
+        some = unique[start : start + _AT_ONCE]
+        if len(known):
+            lacking = np.bitwise_count(some[:, None] & ~known).min(axis=1)
+            nearest[start : start + _AT_ONCE] = lacking / np.maximum(np.bitwise_count(some), 1)
     return nearest[inverse]
-
-
-def _distances(pattern, known):
-    """Share of the bins filled in a pattern or a known one that is not filled in both."""
-    return 1 - np.bitwise_count(known & pattern) / np.maximum(np.bitwise_count(known | pattern), 1)
 
 
 def flag_reference(binned, spread):
@@ -156,8 +262,8 @@ def flag_reference(binned, spread):
     reference : dict
         Numbers and lists, for ``ensemble.meta['reference']``: ``level`` (lowest and highest,
         the 0.5 and 99.5 percent quantiles), ``spread`` (99 percent), ``patterns`` (the sets of
-        filled bins, one bit a bin) and ``pattern_distance`` (Jaccard distance from the nearest
-        other pattern of the training SEDs that share theirs with none, but for the furthest 1
+        filled bins, one bit a bin) and ``pattern_distance`` (the largest share of its bins that a
+        pattern of the training SEDs lacks in the most similar other one, but for the furthest 1
         percent).
 
     Examples
@@ -170,16 +276,15 @@ def flag_reference(binned, spread):
     ([5, 7], 0.33)
     """
     level = mean_level(binned)
-    patterns, count = np.unique(_patterns(binned), return_counts=True)
-    # Most sparse SEDs share a pattern; how far patterns lie apart, those that are alone tell.
-    alone = [
-        _distances(pattern, np.delete(patterns, i)).min(initial=1)
-        for i, pattern in enumerate(patterns)
-        if count[i] == 1
+    patterns = np.unique(_patterns(binned))
+    # How far from all others those patterns lie that no other SED has a larger one of.
+    distance = [
+        float(_pattern_distance(patterns[i : i + 1], np.delete(patterns, i))[0])
+        for i in range(len(patterns))
     ]
     return {
         "level": [float(q) for q in np.nanquantile(level, [0.005, 0.995])],
         "spread": float(np.nanquantile(spread, 0.99)),
         "patterns": [int(p) for p in patterns],
-        "pattern_distance": float(np.quantile(alone, 0.99, method="higher")) if alone else 0.0,
+        "pattern_distance": float(np.quantile(distance, 0.99, method="higher")),
     }
