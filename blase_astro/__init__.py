@@ -36,6 +36,7 @@ _PUBLIC = {
     "Distribution": "distribution",
     "Ensemble": "ensemble",
     "Flag": "flags",
+    "Settings": "estimates",
     "annotate": "catalog",
     "estimate": "estimates",
     "match": "catalog",

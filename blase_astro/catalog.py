@@ -2,13 +2,18 @@
 
 import numpy as np
 
-from .columns import EMPTY, ESTIMATE_COLUMNS, MATCH_COLUMNS, column_table
-from .estimates import _command, _estimates, _quiet, _settings
+from .bulk import read_chunks
+from .columns import EMPTY, MATCH_COLUMNS, column_table, estimate_columns
+from .estimates import Settings, estimate_chunks
 from .flags import Flag
-from .joins import join_names, join_sky
-from .sky import find_position, pairs, positions
+from .joins import file_keys, join_names, join_sky
+from .sky import find_position, known_positions, positions
 
 __all__ = ["annotate", "annotate_file", "match", "match_file"]
+
+
+def _quiet(_text):
+    """Say nothing."""
 
 
 def _text(column):
@@ -34,28 +39,40 @@ def _where(catalog, ra, dec, frame, say, *, needed=True):
     return where
 
 
+def _with_positions(chunks, fallback):
+    """SEDs that state no position get that of their catalog row."""
+    for chunk in chunks:
+        ra, dec = chunk.ra.copy(), chunk.dec.copy()
+        for i in np.flatnonzero(~known_positions(ra, dec)):
+            for key in file_keys(chunk.name[i]):
+                if key in fallback:
+                    ra[i], dec[i] = fallback[key]
+                    break
+        yield chunk._replace(ra=ra, dec=dec)
+
+
 def _annotation(catalog, seds, settings, *, ra, dec, frame, sed_column, say, **reading):
     """The columns of the estimates, one value a row of the catalog."""
     if sed_column is not None and sed_column not in catalog.colnames:
         raise ValueError(
             f"the catalog has no column {sed_column!r}; it has {', '.join(catalog.colnames)}"
         )
-    row_ra, row_dec = _where(catalog, ra, dec, frame, say, needed=sed_column is None)
-    fallback = None
+    position = _where(catalog, ra, dec, frame, say, needed=sed_column is None)
+    chunks = read_chunks(seds, settings.first.bin_edges, **reading)
     if sed_column is not None:
         wanted = _text(catalog[sed_column])
-        at = zip(row_ra, row_dec, strict=True)
-        fallback = {name: p for name, p in zip(wanted, at, strict=True) if name}
-    found = _estimates(seds, settings, fallback=fallback, **reading)
-    if found is None:
+        at = dict(zip(wanted, zip(*position, strict=True), strict=True))
+        chunks = _with_positions(chunks, {name: p for name, p in at.items() if name})
+    parts = list(estimate_chunks(chunks, settings, say))
+    if not parts:
         raise ValueError("no SED to estimate from")
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if sed_column is not None:
         sed, ambiguous = join_names(wanted, found["name"].tolist())
     else:
-        seds = found["ra"], found["dec"]
-        sed, ambiguous = join_sky((row_ra, row_dec), seds, settings.radius)
+        sed, ambiguous = join_sky(position, (found["ra"], found["dec"]), settings.radius)
     _say_join(sed, ambiguous, found, say)
-    return _spread_to_rows(found, sed, ambiguous, row_ra, row_dec, settings)
+    return _spread_to_rows(found, sed, ambiguous, position, settings)
 
 
 def _say_join(sed, ambiguous, found, say):
@@ -65,6 +82,10 @@ def _say_join(sed, ambiguous, found, say):
         f"SEDs: {len(found['name'])}, of which {len(used)} belong to a row; "
         f"rows: {len(sed)}, of which {int((sed >= 0).sum())} have an SED"
     )
+    alone = np.delete(found["name"], used)
+    if len(alone):
+        more = ", ..." if len(alone) > 5 else ""
+        say(f"SEDs of no row: {', '.join(str(name) for name in alone[:5])}{more}")
     if ambiguous.any():
         say(f"ambiguous: {int(ambiguous.sum())} rows (flag AMBIGUOUS_SED), the nearest was taken")
     for name, message in zip(found["name"][used], found["message"][used], strict=True):
@@ -72,44 +93,50 @@ def _say_join(sed, ambiguous, found, say):
             say(f"no estimate: {name}: {message}")
 
 
-def _spread_to_rows(found, sed, ambiguous, row_ra, row_dec, settings):
+def _spread_to_rows(found, sed, ambiguous, position, settings):
     """Values of the SEDs at the rows they belong to; rows without one get what can be said."""
     has = sed >= 0
-    bag, sep, n_near = settings.first.find_bag(row_ra, row_dec, settings.radius)
+    source, sep, n_near = settings.first.find_source(position, settings.radius)
     columns = {}
-    for name, values in found.items():
-        if name in ESTIMATE_COLUMNS:
-            empty = np.full(len(sed), EMPTY.get(name, np.nan), values.dtype)
+    for name in settings.columns(estimate_columns, rest=True):
+        if name in found:
+            values = found[name]
+            empty = np.full((len(sed), *values.shape[1:]), EMPTY.get(name, np.nan), values.dtype)
             empty[has] = values[sed[has]]
             columns[name] = empty
-    columns["bag"][~has] = bag[~has]
+    columns["bag"][~has] = settings.first.bag_of(source)[~has]
     columns["bag_sep"][~has] = sep[~has]
-    flags = columns["flags"]
+    flags = columns["peak_flags"]
     flags[~has] |= Flag.NO_SED
     flags[~has & (n_near > 1)] |= Flag.AMBIGUOUS_MATCH
-    flags[~has & ~(np.isfinite(row_ra) & np.isfinite(row_dec))] |= Flag.NO_POSITION
+    flags[~has & ~known_positions(*position)] |= Flag.NO_POSITION
     flags[ambiguous] |= Flag.AMBIGUOUS_SED
     return columns
 
 
-def annotate(
+def _annotated(
     catalog,
     seds,
     *,
-    ensemble=None,
-    level=0.95,
-    radius=5.0,
-    bag=None,
     ra=None,
     dec=None,
     frame=None,
     sed_column=None,
     prefix="",
-    overwrite_columns=False,
-    jobs=1,
-    progress=None,
     say=None,
+    command="",
+    reading=(),
+    **options,
 ):
+    """The columns to append to a catalog, as a table."""
+    settings = Settings.of(options)
+    where = {"ra": ra, "dec": dec, "frame": frame, "sed_column": sed_column}
+    arrays = _annotation(catalog, seds, settings, say=say or _quiet, **where, **dict(reading))
+    columns = settings.columns(estimate_columns, rest=True)
+    return column_table(arrays, columns, settings.meta(command), prefix)
+
+
+def annotate(catalog, seds, *, overwrite_columns=False, jobs=1, progress=None, **options):
     """Append the estimates of SEDs to the rows of a catalog.
 
     Parameters
@@ -117,22 +144,17 @@ def annotate(
     catalog : `~astropy.table.Table`
         The catalog; it is not changed.
     seds : path-like, `~astropy.table.Table`, or iterable
-        The SEDs, as for `estimate`.
-    ensemble, level, bag, jobs, progress
-        As for `estimate`.
-    radius : float or `~astropy.units.Quantity`
-        Largest separation of an SED from its row, and of a source from a training source; arcsec
-        without unit.
-    ra, dec, frame : str, optional
-        Position columns and their frame, see `~blase_astro.sky.find_position`.
-    sed_column : str, optional
-        Column with the file names of the SEDs; by default they are joined by position, one to one.
-    prefix : str
-        Put before the names of the new columns.
+        The SEDs, as for `~blase_astro.estimate`.
     overwrite_columns : bool
         Replace columns of the same names.
-    say : callable, optional
-        Called with lines of text about what was found: position columns, matches, ambiguities.
+    jobs, progress
+        As for `~blase_astro.estimate`.
+    **options
+        How rows and SEDs go together: ``ra``, ``dec``, ``frame`` (position columns and their
+        frame, see `~blase_astro.sky.find_position`), ``sed_column`` (column with the file names of
+        the SEDs; by default they are joined by position, one to one, within ``radius``);
+        ``prefix``, put before the names of the new columns; ``say``, called with lines of text
+        about what was found; and what `~blase_astro.Settings` lists.
 
     Returns
     -------
@@ -163,61 +185,45 @@ def annotate(
     """
     from .io.append import join_columns
 
-    settings = _settings(ensemble, level, radius, bag)
-    where = {"ra": ra, "dec": dec, "frame": frame, "sed_column": sed_column}
-    say = say or _quiet
-    arrays = _annotation(catalog, seds, settings, say=say, jobs=jobs, progress=progress, **where)
-    columns = column_table(arrays, ESTIMATE_COLUMNS, settings.meta(), prefix)
+    reading = {"jobs": jobs, "progress": progress}
+    columns = _annotated(catalog, seds, reading=reading, **options)
     return join_columns(catalog, columns, columns.colnames if overwrite_columns else ())
 
 
-def _match_columns(catalog, settings, *, ra, dec, frame, say):
-    """Bag, separation and name of the training source at each row of a catalog."""
-    row_ra, row_dec = _where(catalog, ra, dec, frame, say)
-    first = settings.first
-    bag, sep, n_near = first.find_bag(row_ra, row_dec, settings.radius)
-    hit = np.flatnonzero(bag >= 0)
-    sources = first.source_columns
-    names = np.full(len(bag), "", dtype=sources["name"].dtype)
-    row, source, _ = pairs(
-        row_ra[hit], row_dec[hit], sources["ra"], sources["dec"], settings.radius
-    )
-    names[hit[row[::-1]]] = sources["name"][source[::-1]]  # the nearest is written last
-    flags = np.zeros(len(bag), np.int32)
+def _matched(catalog, *, ra=None, dec=None, frame=None, prefix="", say=None, command="", **options):
+    """Bag, separation and name of the training source at each row of a catalog, as a table."""
+    settings, say = Settings.of(options), say or _quiet
+    position = _where(catalog, ra, dec, frame, say)
+    source, sep, n_near = settings.first.find_source(position, settings.radius)
+    names = np.append(settings.first.source_columns["name"], "")
+    flags = np.zeros(len(source), np.int32)
     flags[n_near > 1] |= Flag.AMBIGUOUS_MATCH
-    flags[np.isnan(row_ra)] |= Flag.NO_POSITION
-    say(f"rows: {len(bag)}, of which {len(hit)} are in the training set")
-    return {"bag": bag, "bag_sep": sep, "bag_source": names, "flags": flags}
+    flags[~known_positions(*position)] |= Flag.NO_POSITION
+    say(f"rows: {len(source)}, of which {int((source >= 0).sum())} are in the training set")
+    arrays = {"bag": settings.first.bag_of(source), "bag_sep": sep, "bag_source": names[source]}
+    arrays["peak_flags"] = flags
+    return column_table(arrays, MATCH_COLUMNS, settings.match_meta(command), prefix)
 
 
-def match(
-    catalog,
-    *,
-    ensemble=None,
-    radius=5.0,
-    ra=None,
-    dec=None,
-    frame=None,
-    prefix="",
-    overwrite_columns=False,
-    say=None,
-):
+def match(catalog, *, overwrite_columns=False, **options):
     """Which sources of a catalog are in the training set, in which bag, and how far off.
 
     Parameters
     ----------
-    catalog : `~astropy.table.Table`
-        The catalog; it is not changed.
-    ensemble, radius
-        As for `estimate`.
-    ra, dec, frame, prefix, overwrite_columns, say
-        As for `annotate`.
+    catalog : `~astropy.table.Table` or `~astropy.coordinates.SkyCoord`
+        The catalog, which is not changed, or positions.
+    overwrite_columns : bool
+        Replace columns of the same names.
+    **options
+        ``ra``, ``dec``, ``frame``, ``prefix``, ``say`` as for `annotate`; ``ensemble`` and
+        ``radius`` as `~blase_astro.Settings` lists them.
 
     Returns
     -------
     matched : `~astropy.table.Table`
         The catalog with the columns ``bag`` (-1 where the source is not in the training set),
-        ``bag_sep`` (arcsec), ``bag_source`` and ``flags`` appended.
+        ``bag_sep`` (arcsec), ``bag_source`` and ``peak_flags`` appended; of positions, these
+        columns alone.
 
     Raises
     ------
@@ -226,19 +232,27 @@ def match(
 
     Examples
     --------
+    >>> from astropy.coordinates import SkyCoord
     >>> from astropy.table import Table
     >>> from blase_astro import match
     >>> print(match(Table({'RA': [10.0], 'DEC': [-80.0]}))['RA', 'DEC', 'bag'])
      RA   DEC  bag
     ---- ----- ---
     10.0 -80.0  -1
+    >>> match(SkyCoord([10.0], [-80.0], unit='deg')).colnames
+    ['bag', 'bag_sep', 'bag_source', 'peak_flags']
     """
     from .io.append import join_columns
 
-    settings = _settings(ensemble, radius=radius)
-    arrays = _match_columns(catalog, settings, ra=ra, dec=dec, frame=frame, say=say or _quiet)
-    columns = column_table(arrays, MATCH_COLUMNS, settings.meta(with_level=False), prefix)
+    if hasattr(catalog, "icrs"):
+        from astropy.table import Table
+
+        return _matched(Table({"position": catalog.reshape(-1)}), **options)
+    columns = _matched(catalog, **options)
     return join_columns(catalog, columns, columns.colnames if overwrite_columns else ())
+
+
+# --- files ------------------------------------------------------------------------------------
 
 
 def annotate_file(
@@ -246,21 +260,11 @@ def annotate_file(
     seds,
     output,
     *,
-    ensemble=None,
-    level=0.95,
-    radius=5.0,
-    bag=None,
-    ra=None,
-    dec=None,
-    frame=None,
-    sed_column=None,
-    prefix="",
-    overwrite_columns=False,
     overwrite=False,
-    command="",
+    overwrite_columns=False,
     jobs=1,
     progress=None,
-    say=None,
+    **options,
 ):
     """Append the estimates of SEDs to a catalog file and leave everything else in it untouched.
 
@@ -269,17 +273,16 @@ def annotate_file(
     catalog : path-like
         The catalog; of a file with several tables the first.
     seds : path-like, `~astropy.table.Table`, or iterable
-        The SEDs, as for `estimate`.
+        The SEDs, as for `~blase_astro.estimate`.
     output : path-like
         File to write, the format given by its suffix. Where it is that of the catalog, FITS or
         VOTable, all else in the file stays: other HDUs or elements, header cards, UCDs.
-    ensemble, level, radius, bag, ra, dec, frame, sed_column, prefix, overwrite_columns, jobs, \
-progress, say
-        As for `annotate`.
     overwrite : bool
         Replace an existing file.
-    command : str
-        What made the file, for its header.
+    overwrite_columns, jobs, progress
+        As for `annotate`.
+    **options
+        As for `annotate`; and ``command``, what made the file, for its header.
 
     Returns
     -------
@@ -300,47 +303,23 @@ progress, say
     >>> columns.colnames[0]
     'nu_peak'
     """
-    from .io.append import append_columns
-    from .io.files import check_output, read_catalog
 
-    check_output(output, overwrite=overwrite)
-    settings = _settings(ensemble, level, radius, bag)
-    where = {"ra": ra, "dec": dec, "frame": frame, "sed_column": sed_column}
-    reading = {"jobs": jobs, "progress": progress, "leave_out": output}
-    table = read_catalog(catalog)
-    arrays = _annotation(table, seds, settings, say=say or _quiet, **where, **reading)
-    columns = column_table(arrays, ESTIMATE_COLUMNS, settings.meta() | _command(command), prefix)
-    _say_case(table, columns, say or _quiet)
-    replace = columns.colnames if overwrite_columns else ()
-    append_columns(catalog, columns, output, overwrite=overwrite, replace=replace)
-    return columns
+    def make(table):
+        reading = {"jobs": jobs, "progress": progress, "leave_out": output}
+        return _annotated(table, seds, reading=reading, **options)
+
+    return _append(catalog, output, make, overwrite, overwrite_columns)
 
 
-def match_file(
-    catalog,
-    output,
-    *,
-    ensemble=None,
-    radius=5.0,
-    ra=None,
-    dec=None,
-    frame=None,
-    prefix="",
-    overwrite_columns=False,
-    overwrite=False,
-    command="",
-    say=None,
-):
+def match_file(catalog, output, *, overwrite=False, overwrite_columns=False, **options):
     """Append what `match` finds to a catalog file and leave everything else in it untouched.
 
     Parameters
     ----------
-    catalog, output : path-like
+    catalog, output, overwrite, overwrite_columns
         As for `annotate_file`.
-    ensemble, radius, ra, dec, frame, prefix, overwrite_columns, say
-        As for `match`.
-    overwrite, command
-        As for `annotate_file`.
+    **options
+        As for `match`; and ``command``, what made the file, for its header.
 
     Returns
     -------
@@ -358,30 +337,20 @@ def match_file(
     --------
     >>> from blase_astro.catalog import match_file
     >>> match_file('catalogs/demo_catalog.fits', 'matched.fits').colnames
-    ['bag', 'bag_sep', 'bag_source', 'flags']
+    ['bag', 'bag_sep', 'bag_source', 'peak_flags']
     """
+    return _append(
+        catalog, output, lambda table: _matched(table, **options), overwrite, overwrite_columns
+    )
+
+
+def _append(catalog, output, make, overwrite, overwrite_columns):
+    """Read a catalog, make columns of it, append them to a copy of the file."""
     from .io.append import append_columns
     from .io.files import check_output, read_catalog
 
     check_output(output, overwrite=overwrite)
-    settings = _settings(ensemble, radius=radius)
-    table = read_catalog(catalog)
-    arrays = _match_columns(table, settings, ra=ra, dec=dec, frame=frame, say=say or _quiet)
-    meta = settings.meta(with_level=False) | _command(command)
-    columns = column_table(arrays, MATCH_COLUMNS, meta, prefix)
-    _say_case(table, columns, say or _quiet)
+    columns = make(read_catalog(catalog))
     replace = columns.colnames if overwrite_columns else ()
     append_columns(catalog, columns, output, overwrite=overwrite, replace=replace)
     return columns
-
-
-def _say_case(catalog, columns, say):
-    """Tell of new names that differ from old ones in case alone: legal, but easy to mix up."""
-    old = {name.lower(): name for name in catalog.colnames}
-    alike = [
-        f"{name} and {old[name.lower()]}"
-        for name in columns.colnames
-        if name not in catalog.colnames and name.lower() in old
-    ]
-    if alike:
-        say(f"names that differ in case alone: {', '.join(alike)} (a prefix would tell them apart)")

@@ -129,7 +129,7 @@ def _load(path):
             arrays = {name: archive[name] for name in archive.files}
         text = str(arrays.pop("header"))
         header = json.loads(text) if len(text) < _MAX_HEADER else None
-        arrays["sha256"]  # noqa: B018 (a KeyError where it is missing)
+        arrays["sha256"]
         if not isinstance(header, dict):
             raise ValueError("its header is no JSON object")
         return header, arrays
@@ -179,7 +179,11 @@ def _numbers(arrays, name, shape, kinds="f"):
 
 def _validate_bins(arrays):
     edges = _numbers(arrays, "bin_edges", (None, 2))
-    if not len(edges) or not (np.diff(edges.ravel()) >= 0).all() or (edges[:, 0] == edges[:, 1]).any():
+    if (
+        not len(edges)
+        or not (np.diff(edges.ravel()) >= 0).all()
+        or (edges[:, 0] == edges[:, 1]).any()
+    ):
         raise _Wrong("bin_edges: wanted rising bins that do not overlap")
     if len(edges) > 62:
         raise _Wrong(f"bin_edges: wanted at most 62 bins, got {len(edges)}")
@@ -223,7 +227,7 @@ def _validate_sources(arrays, n_bags, n_grid):
     if (np.abs(dec) > 90).any() or (np.abs(ra) > 720).any():
         raise _Wrong("source_ra, source_dec: no positions")
     bag = _numbers(arrays, "source_bag", (n,), "iu")
-    if n and not (0 <= bag.min() and bag.max() < n_bags):
+    if n and not (bag.min() >= 0 and bag.max() < n_bags):
         raise _Wrong(f"source_bag: wanted 0 to {n_bags - 1}, got {bag.min()} to {bag.max()}")
     _numbers(arrays, "source_n_bins", (n,), "iu")
     label = arrays.get("source_label")
@@ -231,7 +235,11 @@ def _validate_sources(arrays, n_bags, n_grid):
         raise _Wrong(f"source_label: wanted {n} numbers")
     if "source_oob_probability" in arrays:
         p = _numbers(arrays, "source_oob_probability", (n, n_grid))
-        if "grid" not in arrays or p.min(initial=0) < 0 or not (p.sum(axis=1, dtype=float) > 0).all():
+        if (
+            "grid" not in arrays
+            or p.min(initial=0) < 0
+            or not (p.sum(axis=1, dtype=float) > 0).all()
+        ):
             raise _Wrong("source_oob_probability: wanted probabilities on the grid")
         _numbers(arrays, "source_oob_base", (n,))
     else:
@@ -249,7 +257,9 @@ def _validate_calibration(arrays):
     if not len(size) or size.min() < 1 or (np.diff(lowest) <= 0).any():
         raise _Wrong("calibration: wanted groups that rise and are not empty")
     score = _numbers(arrays, "calibration_score", (int(size.sum()),))
-    if any((np.diff(part) <= 0).any() or part[0] < 0 for part in np.split(score, np.cumsum(size)[:-1])):
+    if any(
+        (np.diff(part) <= 0).any() or part[0] < 0 for part in np.split(score, np.cumsum(size)[:-1])
+    ):
         raise _Wrong("calibration_score: wanted rising numbers, none negative")
 
 
@@ -261,6 +271,8 @@ def _validate_reference(reference):
         numbers.append(float(reference["pattern_distance"]))
         patterns = np.array(reference["patterns"], dtype=np.int64)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise _Wrong("meta.reference: wanted level, spread, pattern_distance and patterns") from None
+        raise _Wrong(
+            "meta.reference: wanted level, spread, pattern_distance and patterns"
+        ) from None
     if not np.isfinite(numbers).all() or patterns.ndim != 1 or lowest > highest:
         raise _Wrong("meta.reference: wanted finite numbers")

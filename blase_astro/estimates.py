@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ._version import __version__
+from .angles import arcsec
 from .bulk import read_chunks
 from .columns import column_table, quantile_name, sed_columns
 from .distribution import ONE_SIGMA
 from .ensemble import Ensemble
-from .flags import MIN_BINS, Flag, doubts, peak_quality, reasons
+from .flags import MIN_BINS, doubts, peak_quality, reasons
 from .population import (
     Population,
     distance,
@@ -24,7 +25,7 @@ from .population import (
     training_population,
     with_population,
 )
-from .sky import arcsec, icrs
+from .sky import icrs
 from .targets import CLASS_EDGES, SED_CLASSES, TARGETS
 
 __all__ = ["Settings", "estimate", "estimate_arrays", "estimate_binned", "load_ensembles"]

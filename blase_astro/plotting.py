@@ -5,7 +5,7 @@ import numpy as np
 from .sed import BIN_EDGES, unusable_reason
 from .targets import CLASS_EDGES, SED_CLASSES
 
-__all__ = ["density", "plot_sed"]
+__all__ = ["plot_sed"]
 
 _BLACK, _ORANGE, _SKY, _GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 _BLUE, _RED, _PURPLE, _GREY = "#0072B2", "#D55E00", "#CC79A7", "#999999"
@@ -23,37 +23,6 @@ def _axes(ax):
 
         ax = plt.gca()
     return ax
-
-
-def density(cdf, mean, std, n=241):
-    """Predictive density from its cumulative distribution, as `plot_sed` draws it.
-
-    Parameters
-    ----------
-    cdf : callable
-        ``cdf(value)`` gives the cumulative distribution at values of shape (n,).
-    mean, std : float
-        Mean and standard deviation of the estimate (dex).
-    n : int
-        Number of values.
-
-    Returns
-    -------
-    value, density : ndarray of float64, shape (n,)
-        Places out to four standard deviations, and the mean density (1 / dex) within a third of
-        one: the steps of a calibration from single sources are smoothed out.
-
-    Examples
-    --------
-    >>> from blase_astro.evaluate import normal_cdf
-    >>> from blase_astro.plotting import density
-    >>> value, p = density(lambda value: normal_cdf(value, 14.0, 0.2), 14.0, 0.2)
-    >>> round(float(p.sum() * (value[1] - value[0])), 2)
-    1.0
-    """
-    value = mean + std * np.linspace(-4, 4, n)
-    step = std / 3
-    return value, (cdf(value + step) - cdf(value - step)) / (2 * step)
 
 
 def plot_sed(

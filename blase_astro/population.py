@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .distribution import Distribution
-
 __all__ = ["Population", "find_population", "flat", "training_population"]
 
 # Steps of the expectation maximisation: few, for more steps only sharpen what is noise.

@@ -28,7 +28,17 @@ DESIGN = (
     + [f"log_nu_peak{end}" for end in ("", "_lo", "_hi", "_std")]
     + [f"nufnu_peak{end}" for end in ("", "_lo", "_hi")]
     + [f"log_nufnu_peak{end}" for end in ("", "_lo", "_hi", "_std")]
-    + ["sed_class", "p_lsp", "p_isp", "p_hsp", "bag", "bag_sep", "n_points", "n_bins", "flags"]
+    + [
+        "peak_class",
+        "p_lsp",
+        "p_isp",
+        "p_hsp",
+        "bag",
+        "bag_sep",
+        "n_points",
+        "n_bins",
+        "peak_flags",
+    ]
 )
 
 
@@ -63,8 +73,8 @@ def test_columns_are_those_of_the_design(ensemble_dir):
     assert table["nufnu_peak"].unit == u.Unit("erg / (s cm2)")
     assert table["bag_sep"].unit == u.arcsec
     assert table["log_nu_peak"].unit is None
-    kinds = {name: table[name].dtype.str[1:] for name in ("bag", "flags", "n_bins", "p_lsp")}
-    assert kinds == {"bag": "i2", "flags": "i4", "n_bins": "i4", "p_lsp": "f4"}
+    kinds = {name: table[name].dtype.str[1:] for name in ("bag", "peak_flags", "n_bins", "p_lsp")}
+    assert kinds == {"bag": "i2", "peak_flags": "i4", "n_bins": "i4", "p_lsp": "f4"}
     for column in table.itercols():
         assert column.description
         parse_ucd(column.meta["ucd"], check_controlled_vocabulary=True, has_colon=False)
@@ -72,7 +82,7 @@ def test_columns_are_those_of_the_design(ensemble_dir):
     assert table.meta["PIFRAME"] == "observer"
     assert "95-percent" in table["nu_peak_lo"].description
     for flag in Flag:
-        assert f"{flag.value} {flag.name}" in table["flags"].description
+        assert f"{flag.value} {flag.name}" in table["peak_flags"].description
 
 
 def test_values_are_those_of_the_ensemble(ensembles):
@@ -94,7 +104,7 @@ def test_values_are_those_of_the_ensemble(ensembles):
     expected = [below[0], below[1] - below[0], 1 - below[1]]
     found = [row[f"p_{name}"] for name in ("lsp", "isp", "hsp")]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert row["sed_class"] == ("LSP", "ISP", "HSP")[np.argmax(expected)]
+    assert row["peak_class"] == ("LSP", "ISP", "HSP")[np.argmax(expected)]
     assert (row["n_points"], row["n_bins"]) == (7, 7)
 
 
@@ -157,8 +167,8 @@ def test_a_bad_sed_is_a_row_with_a_reason(folder, ensemble_dir):
     """NaN, flag and message; the others are estimated."""
     row = estimate(folder, ensemble=ensemble_dir)[2]
     assert np.isnan(row["nu_peak"])
-    assert row["sed_class"] == "UNK"
-    assert row["flags"] == Flag.READ_ERROR | Flag.NO_POSITION
+    assert row["peak_class"] == "UNK"
+    assert row["peak_flags"] == Flag.READ_ERROR | Flag.NO_POSITION
     assert row["message"] == "empty file"
 
 
@@ -177,7 +187,7 @@ def test_no_estimate_from_nothing(ensemble_dir, sed, flag, message):
     """Nothing usable, all between the bins, too little: no number is invented."""
     row = estimate(sed, ensemble=ensemble_dir)[0]
     assert np.isnan([row["nu_peak"], row["nufnu_peak_hi"], row["p_isp"]]).all()
-    assert row["flags"] & flag
+    assert row["peak_flags"] & flag
     assert row["message"].startswith(message)
 
 
@@ -188,7 +198,7 @@ def flags_of(ensemble, sed, **change):
         **{name: getattr(ensemble, name) for name in ensemble.__dataclass_fields__}
         | {"meta": {"reference": reference}}
     )
-    return Flag(int(estimate(sed, ensemble=other)["flags"][0]))
+    return Flag(int(estimate(sed, ensemble=other)["peak_flags"][0]))
 
 
 def test_each_doubt_has_its_flag(ensembles):
@@ -252,7 +262,7 @@ def test_labels_make_flags(ensembles):
         **{name: getattr(ensemble, name) for name in ensemble.__dataclass_fields__}
         | {"source_columns": narrow}
     )
-    flags = Flag(int(estimate(make_sed(ra, dec), ensemble=other)["flags"][0]))
+    flags = Flag(int(estimate(make_sed(ra, dec), ensemble=other)["peak_flags"][0]))
     assert flags == Flag.EXTRAPOLATED | Flag.WIDE_INTERVAL
 
 
@@ -261,7 +271,7 @@ def test_two_training_sources_in_the_radius(ensembles):
     ra, dec, _ = source(ensembles, 5)
     row = estimate(make_sed(ra, dec), ensemble=ensembles["nu_peak"], radius=3600 * 60)[0]
     assert row["bag_sep"] < 0.001
-    assert row["flags"] & Flag.AMBIGUOUS_MATCH
+    assert row["peak_flags"] & Flag.AMBIGUOUS_MATCH
 
 
 def test_an_ensemble_without_reference_sets_no_such_flag(ensembles):
@@ -271,7 +281,7 @@ def test_an_ensemble_without_reference_sets_no_such_flag(ensembles):
     bare = Ensemble(
         **{name: getattr(ensemble, name) for name in ensemble.__dataclass_fields__} | {"meta": {}}
     )
-    assert estimate(make_sed(ra, dec), ensemble=bare)["flags"][0] == 0
+    assert estimate(make_sed(ra, dec), ensemble=bare)["peak_flags"][0] == 0
 
 
 def test_flag_names_and_texts():
@@ -320,7 +330,7 @@ def test_ensembles_are_found(tmp_path, ensemble_dir, ensembles):
     """A folder, one file, nothing there, none given."""
     one = estimate(make_sed(), ensemble=ensemble_dir / "nufnu_peak.npz")
     assert "nu_peak" not in one.colnames
-    assert "sed_class" not in one.colnames
+    assert "peak_class" not in one.colnames
     assert "nufnu_peak" in one.colnames
     with pytest.raises(FileNotFoundError, match=r"holds no ensemble; wanted nu_peak\.npz or"):
         estimate(make_sed(), ensemble=tmp_path)
@@ -358,7 +368,7 @@ def test_neighbours_and_chunks_do_not_matter(ensembles, order, chunk):
         patch.setattr(bulk, "_TOGETHER", chunk)
         found = estimate_arrays([seds[i] for i in order], ensemble=ensembles.values())
     for k, i in enumerate(order):
-        for name in ("log_nu_peak", "log_nufnu_peak_std", "p_isp", "n_bins", "flags"):
+        for name in ("log_nu_peak", "log_nufnu_peak_std", "p_isp", "n_bins", "peak_flags"):
             np.testing.assert_allclose(found[name][k], alone[i][name][0], rtol=1e-6)
 
 
@@ -413,8 +423,8 @@ def test_annotate_by_position(ensemble_dir):
     assert table.colnames == before.colnames + DESIGN
     assert table["n_points"].tolist() == [4, 5, 7, 0]
     assert np.isfinite(table["nu_peak"]).tolist() == [True, True, True, False]
-    assert table["flags"][3] == Flag.NO_SED | Flag.NO_POSITION
-    assert table["sed_class"][3] == "UNK"
+    assert table["peak_flags"][3] == Flag.NO_SED | Flag.NO_POSITION
+    assert table["peak_class"][3] == "UNK"
     assert table.meta["mine"] == "kept"
     assert (catalog == before).all()
     assert catalog.colnames == before.colnames
@@ -431,7 +441,7 @@ def test_annotate_is_one_to_one_and_counts_ambiguities(ensemble_dir):
     said = []
     table = annotate(catalog, seds, ensemble=ensemble_dir, say=said.append)
     assert table["n_points"].tolist() == [0, 4, 6, 0]
-    ambiguous = (table["flags"] & Flag.AMBIGUOUS_SED) > 0
+    ambiguous = (table["peak_flags"] & Flag.AMBIGUOUS_SED) > 0
     assert ambiguous.tolist() == [True, True, True, False]
     assert "ambiguous: 3 rows (flag AMBIGUOUS_SED), the nearest was taken" in said
 
@@ -448,7 +458,7 @@ def test_annotate_by_file_name(folder, ensembles):
     table = annotate(catalog, folder, ensemble=ensembles.values(), sed_column="file")
     assert table["n_points"].tolist() == [7, 7, 7, 0, 0, 5]
     assert table["bag"][5] == bag
-    assert not table["flags"][5] & Flag.NO_POSITION
+    assert not table["peak_flags"][5] & Flag.NO_POSITION
     with pytest.raises(ValueError, match="the catalog has no column 'sed'; it has file, RA, DEC"):
         annotate(catalog, folder, ensemble=ensembles.values(), sed_column="sed")
 
@@ -458,12 +468,12 @@ def test_equal_file_names_in_two_folders_are_ambiguous(folder, ensemble_dir):
     make_sed(70, 0).write(folder / "sub" / "a.txt", format="vou-sed")
     catalog = Table({"file": ["a.txt", "sub/a.txt"]})
     table = annotate(catalog, folder, ensemble=ensemble_dir, sed_column="file")
-    assert ((table["flags"] & Flag.AMBIGUOUS_SED) > 0).tolist() == [False, False]
+    assert ((table["peak_flags"] & Flag.AMBIGUOUS_SED) > 0).tolist() == [False, False]
     (folder / "a.txt").rename(folder / "sub2.txt")
     (folder / "more").mkdir()
     make_sed(70, 0).write(folder / "more" / "a.txt", format="vou-sed")
     table = annotate(catalog, folder, ensemble=ensemble_dir, sed_column="file")
-    assert ((table["flags"] & Flag.AMBIGUOUS_SED) > 0).tolist() == [True, False]
+    assert ((table["peak_flags"] & Flag.AMBIGUOUS_SED) > 0).tolist() == [True, False]
 
 
 def test_rows_without_sed_know_their_bag(ensembles):
@@ -472,9 +482,9 @@ def test_rows_without_sed_know_their_bag(ensembles):
     catalog = Table({"RA": [ra], "DEC": [dec]})
     row = annotate(catalog, make_sed(0, 0), ensemble=ensembles.values())[0]
     assert (row["bag"], row["n_bins"]) == (bag, 0)
-    assert row["flags"] == Flag.NO_SED
+    assert row["peak_flags"] == Flag.NO_SED
     wide = annotate(catalog, make_sed(0, 0), ensemble=ensembles.values(), radius=3600 * 60)[0]
-    assert (wide["bag"], Flag(int(wide["flags"]))) == (bag, Flag.NO_SED | Flag.AMBIGUOUS_MATCH)
+    assert (wide["bag"], Flag(int(wide["peak_flags"]))) == (bag, Flag.NO_SED | Flag.AMBIGUOUS_MATCH)
 
 
 def test_name_clashes(ensemble_dir):
@@ -485,7 +495,7 @@ def test_name_clashes(ensemble_dir):
         annotate(catalog, sed, ensemble=ensemble_dir)
     table = annotate(catalog, sed, ensemble=ensemble_dir, prefix="b_")
     assert table["nu_peak"][0] == 5
-    assert {"b_nu_peak", "b_flags"} <= set(table.colnames)
+    assert {"b_nu_peak", "b_peak_flags"} <= set(table.colnames)
     table = annotate(catalog, sed, ensemble=ensemble_dir, overwrite_columns=True)
     assert table["nu_peak"][0] > 5
     assert table.colnames[:4] == catalog.colnames
@@ -500,14 +510,14 @@ def test_match(ensembles):
     step = 0.0005 if dec < 0 else -0.0005
     catalog = Table({"RA": [ra, 5.0, np.nan], "DEC": [dec + step, 5.0, 0.0]})
     table = match(catalog, ensemble=ensembles["nu_peak"])
-    assert table.colnames == ["RA", "DEC", "bag", "bag_sep", "bag_source", "flags"]
+    assert table.colnames == ["RA", "DEC", "bag", "bag_sep", "bag_source", "peak_flags"]
     assert table["bag"].tolist() == [bag, -1, -1]
     assert table["bag_sep"][0] == pytest.approx(1.8, rel=1e-4)
     assert table["bag_source"].tolist() == [columns["name"][20], "", ""]
-    assert table["flags"].tolist() == [0, 0, Flag.NO_POSITION]
+    assert table["peak_flags"].tolist() == [0, 0, Flag.NO_POSITION]
     wide = match(catalog, ensemble=ensembles["nu_peak"], radius=3600 * 80)
     assert wide["bag_source"][0] == columns["name"][20]
-    assert wide["flags"][0] == Flag.AMBIGUOUS_MATCH
+    assert wide["peak_flags"][0] == Flag.AMBIGUOUS_MATCH
 
 
 def test_match_in_other_frames(ensembles):
@@ -531,7 +541,7 @@ def test_files(tmp_path, ensemble_dir, ensembles):
     table = Table.read(tmp_path / "a.fits")
     assert table.colnames == small.colnames + DESIGN
     assert table.meta["BLASECMD"] == "blase x"
-    np.testing.assert_array_equal(table["flags"], columns["flags"])
+    np.testing.assert_array_equal(table["peak_flags"], columns["peak_flags"])
     match_file(tmp_path / "c.fits", tmp_path / "m.ecsv", ensemble=ensemble_dir)
     assert Table.read(tmp_path / "m.ecsv").colnames[-4:] == [
         "bag",

@@ -213,7 +213,7 @@ def test_a_zip_becomes_a_table(blase, archive, tmp_path, capsys, suffix):
     names = [f"SEDs/{i}, with comma.txt" for i in range(3)]
     assert [str(name) for name in table["name"]] == [*names, "SEDs/empty"]
     assert np.isfinite(table["nu_peak"][:3]).all()
-    assert table["flags"][3] & Flag.READ_ERROR
+    assert table["peak_flags"][3] & Flag.READ_ERROR
     if suffix in ("fits", "ecsv"):
         assert table.meta["PILEVEL"] == 0.95
         assert table.meta["BLASECMD"].split()[0] == "blase"

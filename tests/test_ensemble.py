@@ -1,22 +1,29 @@
 """The ensemble: files, cross-match, prediction."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 
+from blase_astro.calibration import fit_calibration
 from blase_astro.ensemble import MIN_VARIANCE, ZERO_LEVEL, Ensemble, mean_level
 from blase_astro.sed import BIN_EDGES
 
+GRID = np.round(10 + 0.1 * np.arange(90), 10)
 
-def make_ensemble(target="nu_peak", subtract_level=True, n_bags=3, n_members=2, seed=0):
+
+def make_ensemble(
+    target="nu_peak", subtract_level=True, n_bags=3, n_members=2, seed=0, normal=False
+):
     """An ensemble with random weights and sources all over the sky."""
     rng = np.random.default_rng(seed)
-    sizes = (52 + subtract_level, 7, 5, 2)
+    sizes = (52 + subtract_level, 7, 5, 2 if normal else len(GRID))
     weights, biases = [], []
     for n_in, n_out in pairwise(sizes):
         weights.append(rng.normal(0, n_in**-0.5, (n_bags, n_members, n_in, n_out)))
@@ -38,11 +45,18 @@ def make_ensemble(target="nu_peak", subtract_level=True, n_bags=3, n_members=2, 
         subtract_level=subtract_level,
         weights=tuple(w.astype(np.float32) for w in weights),
         biases=tuple(b.astype(np.float32) for b in biases),
-        label_mean=np.linspace(13, 14, n_bags * n_members).reshape(n_bags, n_members),
-        label_std=np.linspace(1, 1.5, n_bags * n_members).reshape(n_bags, n_members),
         source_columns=columns,
+        **(_normal_output((n_bags, n_members)) if normal else {"grid": GRID}),
         meta={"seed": seed},
     )
+
+
+def _normal_output(shape):
+    """What normal networks have instead of a grid."""
+    return {
+        "label_mean": np.linspace(13, 14, np.prod(shape)).reshape(shape),
+        "label_std": np.linspace(1, 1.5, np.prod(shape)).reshape(shape),
+    }
 
 
 def random_seds(n, seed=1):
@@ -54,58 +68,89 @@ def random_seds(n, seed=1):
     return binned.astype(np.float32)
 
 
-def reference(ensemble, sed, members):
-    """Mixture of some members for one SED, member by member in float64."""
+def outputs(ensemble, sed, members):
+    """Last layer of some members for one SED, one by one in float64, and the level."""
     filled = np.isfinite(sed)
     base = sed[filled].mean(dtype=float) if ensemble.subtract_level else ZERO_LEVEL
     x = [np.where(filled, sed - base, 0), filled]
     if ensemble.subtract_level:
         x.append([base - ZERO_LEVEL])
-    means, variances = [], []
+    last = []
     for b, m in members:
         h = np.concatenate(x)
         for i, (w, c) in enumerate(zip(ensemble.weights, ensemble.biases, strict=True)):
             h = (np.maximum(h, 0) if i else h) @ w[b, m].astype(float) + c[b, m]
-        scale = ensemble.label_std[b, m]
-        shift = base if ensemble.subtract_level and ensemble.target == "nufnu_peak" else 0
-        means.append(h[0] * scale + ensemble.label_mean[b, m] + shift)
-        variances.append((np.log1p(np.exp(h[1])) + MIN_VARIANCE) * scale**2)
-    return np.mean(means), np.sqrt(np.mean(variances) + np.var(means))
+        last.append(h)
+    relative = ensemble.subtract_level and ensemble.target == "nufnu_peak"
+    return last, base if relative else 0.0
 
 
 @pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])
 @pytest.mark.parametrize("subtract_level", [True, False])
 def test_predict_is_the_mixture_of_the_right_members(target, subtract_level):
     """All members for -1, those of the bag alone for a bag; as computed one by one."""
-    ensemble = make_ensemble(target, subtract_level)
-    binned = random_seds(40)
+    ensemble, binned = make_ensemble(target, subtract_level), random_seds(40)
     bag = np.arange(40) % 4 - 1
-    mean, std = ensemble.predict(binned, bag)
-    assert np.isnan(mean[0])
-    assert np.isnan(std[0])
+    distribution, spread = ensemble.predict_with_spread(binned, bag)
+    assert not distribution.known[0]
+    assert np.isnan(spread[0])
     for i in range(1, 40):
         bags = range(3) if bag[i] == -1 else [bag[i]]
-        members = [(b, m) for b in bags for m in range(2)]
-        expected = reference(ensemble, binned[i], members)
-        np.testing.assert_allclose((mean[i], std[i]), expected, rtol=1e-5)
+        last, base = outputs(ensemble, binned[i], [(b, m) for b in bags for m in range(2)])
+        members = [softmax(h) for h in last]
+        np.testing.assert_allclose(
+            distribution.probability[i], np.mean(members, axis=0), rtol=2e-4, atol=1e-7
+        )
+        means = [p @ GRID for p in members]
+        np.testing.assert_allclose(distribution.mean()[i], np.mean(means) + base, rtol=1e-5)
+        np.testing.assert_allclose(spread[i], np.std(means), rtol=1e-3, atol=1e-5)
+
+
+def test_normal_networks_are_mixed_as_ever():
+    """Without a grid: the mean of the means, the mean of the variances plus their variance."""
+    ensemble, binned = make_ensemble(normal=True), random_seds(20)
+    distribution, spread = ensemble.predict_with_spread(binned, 1)
+    for i in range(1, 20):
+        last, _ = outputs(ensemble, binned[i], [(1, 0), (1, 1)])
+        scale, shift = ensemble.label_std[1], ensemble.label_mean[1]
+        means = np.array([h[0] for h in last]) * scale + shift
+        variances = (np.log1p(np.exp([h[1] for h in last])) + MIN_VARIANCE) * scale**2
+        std = np.sqrt(variances.mean() + means.var())
+        np.testing.assert_allclose(distribution.median()[i], means.mean(), atol=1e-4)
+        np.testing.assert_allclose(distribution.std()[i], std, rtol=5e-3)
+        np.testing.assert_allclose(spread[i], means.std(), rtol=1e-3)
 
 
 def test_members_make_the_mixture():
     """predict_members and predict tell the same story."""
+    ensemble, binned = make_ensemble("nufnu_peak"), random_seds(30)
+    means = ensemble.predict_members(binned)
+    np.testing.assert_allclose(means.mean((0, 1)), ensemble.predict(binned).mean(), rtol=1e-6)
+
+
+def test_calibration_is_applied_by_the_number_of_bins():
+    """predict gives the calibrated distribution, unless told not to."""
     ensemble, binned = make_ensemble(), random_seds(30)
-    means, variances = ensemble.predict_members(binned)
-    mean, std = ensemble.predict(binned)
-    np.testing.assert_allclose(means.mean((0, 1)), mean)
-    np.testing.assert_allclose(np.sqrt(variances.mean((0, 1)) + means.var((0, 1))), std)
+    calibration = fit_calibration(
+        np.random.default_rng(2).random(600) ** 2, np.repeat([8, 15], 300)
+    )
+    honest = replace(ensemble, calibration=calibration)
+    raw = honest.predict(binned, calibrated=False)
+    n_bins = np.isfinite(binned).sum(axis=1)
+    np.testing.assert_array_equal(raw.probability, ensemble.predict(binned).probability)
+    np.testing.assert_allclose(
+        honest.predict(binned).probability, calibration.apply(raw, n_bins).probability
+    )
 
 
+@settings(deadline=None)
 @given(st.integers(1, 1200), st.integers(0, 5))
 def test_batch_size_does_not_matter(n, seed):
     """A row's estimate does not depend on its company."""
     ensemble, binned = make_ensemble(), random_seds(1200, seed)
-    mean, std = ensemble.predict(binned[:n])
+    together = ensemble.predict(binned[:n])[[n - 1]]
     alone = ensemble.predict(binned[n - 1 : n])
-    np.testing.assert_allclose((mean[-1], std[-1]), np.ravel(alone), rtol=1e-5)
+    np.testing.assert_allclose(together.probability, alone.probability, rtol=1e-6)
 
 
 def test_predict_refuses_what_does_not_fit():
@@ -115,8 +160,6 @@ def test_predict_refuses_what_does_not_fit():
         ensemble.predict(random_seds(2), 3)
     with pytest.raises(ValueError, match=r"wanted shape \(n, 26\), got \(26,\)"):
         ensemble.predict(random_seds(1)[0])
-    with pytest.raises(ValueError, match="has no calibration"):
-        ensemble.interval(13, 1, 5)
 
 
 def test_save_and_load(tmp_path):
@@ -129,7 +172,10 @@ def test_save_and_load(tmp_path):
     assert again.meta == ensemble.meta
     assert again.sources["name"][3] == "source 3"
     assert again.sources["ra"].unit == "deg"
-    np.testing.assert_array_equal(again.predict(random_seds(9)), ensemble.predict(random_seds(9)))
+    binned = random_seds(9)
+    np.testing.assert_array_equal(
+        again.predict(binned).probability, ensemble.predict(binned).probability
+    )
     again.save(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "nu_peak.npz").read_bytes()
     assert [p.name for p in sorted(tmp_path.iterdir())] == ["again.npz", "nu_peak.npz"]
@@ -153,12 +199,12 @@ def test_load_refuses_what_is_no_ensemble(tmp_path):
     with np.load(path) as archive:
         arrays = dict(archive)
     header = str(arrays["header"])
-    np.savez(path, **(arrays | {"label_mean": arrays["label_mean"] + 1}))
+    np.savez(path, **(arrays | {"grid": arrays["grid"] + 1}))
     with pytest.raises(ValueError, match="its checksum does not fit"):
         Ensemble.load(path)
-    changed = header.replace('"format_version": 1', '"format_version": 9')
+    changed = header.replace('"format_version": 2', '"format_version": 9')
     np.savez(path, **(arrays | {"header": np.array(changed)}))
-    with pytest.raises(ValueError, match="wanted format version 1, got 9"):
+    with pytest.raises(ValueError, match="wanted format version 1 or 2, got 9"):
         Ensemble.load(path)
 
 

@@ -30,6 +30,10 @@ def add_estimate(commands):
     )
     parser.add_argument("-o", "--output", help="table to write: .fits .vot .ecsv .parquet .csv")
     parser.add_argument(
+        "--ra", metavar="DEG", help="right ascension of the one SED (degrees, ICRS)"
+    )
+    parser.add_argument("--dec", metavar="DEG", help="its declination")
+    parser.add_argument(
         "--name", action="append", default=[], help="name of a source whose SED is to be fetched"
     )
     add_services_options(parser)
@@ -104,26 +108,36 @@ def _run_estimate(options):
 
 def _estimate(options):
     """The work of `_run_estimate`."""
-    from ..estimates import estimate, estimate_arrays
+    from ..estimates import Settings, estimate, estimate_arrays
 
     settings = estimate_settings(options)
-    settings["progress"] = progress(options)
+    reading = {"jobs": options.jobs, "progress": progress(options), "say": say(options)}
+    reading["position"] = _position(options)
     if options.output is None:
-        columns = estimate_arrays(_seds(options), **settings)
+        columns = estimate_arrays(_seds(options), Settings(**settings), **reading)
         for i in range(len(columns["name"])):
             print(_line({name: values[i] for name, values in columns.items()}, options.level))
         return _summary(columns, options)
     from ..io.files import check_output, write_table
 
     check_output(options.output, overwrite=options.overwrite)
-    settings |= {"leave_out": options.output, "command": command(options)}
-    table = estimate(_seds(options), **settings)
+    reading |= {"leave_out": options.output, "command": command(options)}
+    table = estimate(_seds(options), **settings, **reading)
     write_table(table, options.output, overwrite=options.overwrite)
     return _summary(table, options)
 
 
+def _position(options):
+    """The position of the one SED, where it is given."""
+    if (options.ra is None) != (options.dec is None):
+        options.wrong_usage("wanted both --ra and --dec, or none")
+    return None if options.ra is None else (options.ra, options.dec)
+
+
 def _line(row, level):
     """What is known of one SED, in one line."""
+    import numpy as np
+
     from ..flags import flag_names
 
     parts = []
@@ -133,15 +147,19 @@ def _line(row, level):
             lo, hi = row[f"log_{target}_lo"], row[f"log_{target}_hi"]
             parts.append(f"{name} = {value:.2f} [{lo:.2f}, {hi:.2f}]")
     if not parts:
-        return f"{row['name']}: no estimate: {row['message']}; flags: {flag_names(row['flags'])}"
+        return (
+            f"{row['name']}: no estimate: {row['message']}; flags: {flag_names(row['peak_flags'])}"
+        )
     parts[-1] += f" at {100 * level:g} %"
-    if "sed_class" in row:
-        probability = row[f"p_{row['sed_class'].lower()}"]
-        parts.append(f"{row['sed_class']} ({100 * probability:.0f} %)")
+    if "peak_class" in row:
+        probability = row[f"p_{row['peak_class'].lower()}"]
+        parts.append(f"{row['peak_class']} ({100 * probability:.0f} %)")
     line = f"{row['name']}: {', '.join(parts)}; {row['n_points']} points in {row['n_bins']} bins"
+    if not np.isfinite(row["ra"]):
+        line += "; position unknown: may be in the training set (give --ra and --dec)"
     if row["bag"] >= 0:
         line += f"; in the training set (bag {row['bag']}, {row['bag_sep']:.1f} arcsec)"
-    return f"{line}; flags: {flag_names(row['flags']) or 'none'}"
+    return f"{line}; flags: {flag_names(row['peak_flags']) or 'none'}"
 
 
 def _summary(columns, options):
@@ -161,7 +179,7 @@ def _run_annotate(options):
     from ..catalog import annotate_file
 
     one_blas_thread()
-    settings = catalog_settings(options) | estimate_settings(options)
+    settings = catalog_settings(options) | estimate_settings(options) | {"jobs": options.jobs}
     with warnings_said(options):
         columns = annotate_file(
             options.catalog,
@@ -178,7 +196,7 @@ def _flag_summary(columns, options):
     """Says how many rows have an estimate and how often each flag is set; the exit code."""
     from ..flags import MIN_BINS, Flag
 
-    flags = columns[f"{options.prefix}flags"]
+    flags = columns[f"{options.prefix}peak_flags"]
     n_bins = columns[f"{options.prefix}n_bins"]
     given = int((n_bins >= MIN_BINS).sum())
     counts = {flag.name: int(((flags & flag) != 0).sum()) for flag in Flag}

@@ -18,6 +18,7 @@ __all__ = [
     "jobs",
     "level",
     "one_blas_thread",
+    "probabilities",
     "progress",
     "radius",
     "say",
@@ -63,6 +64,26 @@ def add_estimate_options(parser):
         "--bag", type=int, help="force the networks of a bag, -1 for all (default: by position)"
     )
     parser.add_argument(
+        "--population",
+        default="training",
+        metavar="NAME|FILE",
+        help="how common each peak is held to be: as in training (default), flat, self (as in the "
+        "catalog itself), or as in a file of blase population",
+    )
+    parser.add_argument(
+        "--quantiles",
+        type=probabilities,
+        default=(),
+        metavar="P,P,...",
+        help="columns with quantiles, like 0.16,0.5,0.84",
+    )
+    parser.add_argument(
+        "--pdf", action="store_true", help="a column with the whole distribution of log_nu_peak"
+    )
+    parser.add_argument(
+        "--shortest", action="store_true", help="shortest intervals (default: central ones)"
+    )
+    parser.add_argument(
         "--jobs", type=jobs, default=cores(), help="processes (default: as many as cores)"
     )
 
@@ -84,6 +105,11 @@ def add_catalog_options(parser):
 def add_output_options(parser):
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     parser.add_argument("-q", "--quiet", action="store_true", help="errors alone on stderr")
+
+
+def probabilities(text):
+    """Several probabilities with commas between them."""
+    return tuple(level(part) for part in text.split(","))
 
 
 def level(text):
@@ -174,8 +200,12 @@ def command(options):
 
 
 def estimate_settings(options):
-    names = ("ensemble", "radius", "level", "bag", "jobs")
-    return {name: getattr(options, name) for name in names}
+    """The options of `blase_astro.Settings`."""
+    from dataclasses import fields
+
+    from ..estimates import Settings
+
+    return {f.name: getattr(options, f.name) for f in fields(Settings) if f.init}
 
 
 def catalog_settings(options):

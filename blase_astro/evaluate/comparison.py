@@ -80,7 +80,7 @@ def member_means(ensemble, archive, radius=5.0):
         binned, _ = bin_points(points, ensemble.bin_edges)
         sed, _, _ = match_sky((sources["ra"], sources["dec"]), (points.ra, points.dec), radius)
         found = np.flatnonzero(sed >= 0)
-        mean[..., found] = ensemble.predict_members(binned[sed[found]])[0]
+        mean[..., found] = ensemble.predict_members(binned[sed[found]])
     if not np.isfinite(mean).any():
         raise ValueError(f"{archive} holds no SED of a training source")
     return mean

@@ -5,7 +5,7 @@ import numpy as np
 from ..calibration import calibrate_out_of_bag
 from ..estimates import load_ensembles
 from ..targets import TARGETS
-from .scores import crps, evaluate, q_value, randomised_pit
+from .scores import evaluate, q_value, randomised_pit
 
 __all__ = ["original_columns", "out_of_bag", "out_of_bag_line", "refine", "write_refined"]
 
@@ -59,44 +59,28 @@ def out_of_bag(ensemble, *, level=0.95, rounding=0.01, seed=0):
     >>> bool((estimates['lo'] < estimates['hi']).all())
     True
     """
-    table = ensemble.sources.copy()
-    if not np.isfinite(table["oob_mean"]).any():
+    raw, sources = ensemble.oob, ensemble.source_columns
+    if not raw.known.any():
         raise ValueError(f"the ensemble for {ensemble.target} holds no out-of-bag estimate")
-    table.rename_columns(["oob_mean", "oob_std"], ["mean", "std"])
-    label, mean, std, n_bins = (
-        np.array(table[c], float) for c in ("label", "mean", "std", "n_bins")
-    )
-    columns = {
-        name: np.full(len(table), np.nan) for name in ("lo", "hi", "cdf", "pit", "crps", "p_value")
-    }
-    for rows, calibration in calibrate_out_of_bag(table["bag"], label, mean, std, n_bins):
-        columns = _fill(
-            columns, rows, calibration, label, (mean, std, n_bins), level, rounding, seed
-        )
+    table = ensemble.sources["name", "ra", "dec", "bag", "n_bins", "label"]
+    label, n_bins = np.array(sources["label"], float), sources["n_bins"]
+    pit = raw.cdf(label)
+    names = ("mean", "std", "lo", "hi", "cdf", "pit", "crps", "p_value")
+    columns = {name: np.full(len(label), np.nan) for name in names}
+    for rows, calibration in calibrate_out_of_bag(sources["bag"], pit, n_bins):
+        honest = calibration.apply(raw[rows], n_bins[rows])
+        columns["mean"][rows], columns["std"][rows] = honest.median(), honest.std()
+        columns["lo"][rows], columns["hi"][rows] = honest.interval(level)
+        columns["cdf"][rows] = honest.cdf(label[rows])
+        columns["pit"][rows] = randomised_pit(honest.cdf, label[rows], rounding, seed)
+        columns["crps"][rows] = honest.crps(label[rows])
+        columns["p_value"][rows] = calibration.p_value(pit[rows], n_bins[rows])
     for name, values in columns.items():
         table[name] = values
     for name, text in _DESCRIPTIONS.items():
         table[name].info.description = text
     table.meta |= {"target": ensemble.target, "level": level, "digest": ensemble.digest[:16]}
     return table
-
-
-def _fill(columns, rows, calibration, label, prediction, level, rounding, seed):
-    """The columns with the rows of one bag filled in."""
-    label, prediction = label[rows], [a[rows] for a in prediction]
-
-    def cdf(value):
-        return calibration.cdf(value, *prediction)
-
-    def interval(level):
-        return calibration.interval(*prediction, level)
-
-    columns["lo"][rows], columns["hi"][rows] = interval(level)
-    columns["cdf"][rows] = cdf(label)
-    columns["pit"][rows] = randomised_pit(cdf, label, rounding, seed)
-    columns["crps"][rows] = crps(label, interval)
-    columns["p_value"][rows] = calibration.p_value(label, *prediction)
-    return columns
 
 
 def out_of_bag_line(ensemble):

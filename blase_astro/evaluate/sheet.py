@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import plotting
-from ..estimates import estimate_arrays
+from ..estimates import Settings, estimate_arrays
 from ..io import list_seds, read_seds
 from ..io.output import placed
 from ..sky import match_sky
@@ -58,7 +58,8 @@ def sed_panels(paths, ensembles=(), *, level=0.95, radius=5.0, progress=None):
 
 def _panel_estimate(name, sed, ensembles, level, radius):
     """What an estimate adds to the figure of an SED."""
-    columns = estimate_arrays([(name, sed)], ensemble=ensembles, level=level, radius=radius)
+    settings = Settings(ensemble=ensembles, level=level, radius=radius, pdf=True)
+    columns = estimate_arrays([(name, sed)], settings)
     row = {key: values[0] for key, values in columns.items()}
     panel = {"level": level, "edges": ensembles[0].bin_edges}
     mean = row.get("log_nu_peak", np.nan)
@@ -68,17 +69,24 @@ def _panel_estimate(name, sed, ensembles, level, radius):
     if not np.isfinite(mean):
         return panel | {"title": f"{name}: {row['message'] or 'no estimate'}"}
     lo, hi = row["log_nu_peak_lo"], row["log_nu_peak_hi"]
-    std, n_bins = row["log_nu_peak_std"], row["n_bins"]
     panel |= {
-        "title": f"{name}\nlog nu_peak = {mean:.2f} [{lo:.2f}, {hi:.2f}], {row['sed_class']}",
+        "title": f"{name}\nlog nu_peak = {mean:.2f} [{lo:.2f}, {hi:.2f}], {row['peak_class']}",
         "peak": mean,
         "interval": (lo, hi),
-        "density": plotting.density(lambda v: of_frequency.cdf(v, mean, std, n_bins), mean, std),
+        "density": _density(row["log_nu_peak_pdf"], settings.meta()),
     }
     if "log_nufnu_peak" in row:
         panel["peak_flux"] = row["log_nufnu_peak"]
         panel["flux_interval"] = (row["log_nufnu_peak_lo"], row["log_nufnu_peak_hi"])
     return panel
+
+
+def _density(density, meta):
+    """Where the density of the peak frequency is more than nothing, and its values there."""
+    log_nu = meta["PDFFIRST"] + meta["PDFSTEP"] * np.arange(len(density))
+    shown = np.flatnonzero(density > 1e-3 * density.max())
+    some = slice(max(shown[0] - 1, 0), shown[-1] + 2)
+    return log_nu[some], density[some]
 
 
 def _known_label(ensemble, row, radius):

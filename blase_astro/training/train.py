@@ -289,7 +289,7 @@ def _export(module, table, bag, target, config):
         source_columns={},
         meta=_provenance(table, config),
     )
-    mean, std, spread = ensemble.predict_with_spread(binned, bag)
+    distribution, spread = ensemble.predict_with_spread(binned, bag)
     columns = {
         "name": np.asarray(table["name"], dtype=str),
         "ra": np.asarray(table["ra"], dtype=float),
@@ -297,15 +297,22 @@ def _export(module, table, bag, target, config):
         "bag": bag.astype(np.int16),
         "label": label,
         "n_bins": n_bins,
-        "oob_mean": mean,
-        "oob_std": std,
     }
     return replace(
         ensemble,
-        source_columns=columns,
-        calibration=fit_calibration(label, mean, std, n_bins),
+        source_columns=columns | _oob_columns(ensemble, distribution),
+        calibration=fit_calibration(distribution.cdf(label), n_bins),
         meta=ensemble.meta | {"reference": flag_reference(binned, spread)},
     )
+
+
+def _oob_columns(ensemble, distribution):
+    """Out-of-bag distributions of the sources, as the file keeps them."""
+    base = np.zeros(len(distribution)) if distribution.base is None else distribution.base
+    if ensemble.grid is None:  # a normal mixture: its base is its mean
+        spread = distribution.grid**2 @ distribution.probability.T
+        return {"oob_mean": base, "oob_std": np.sqrt(spread)}
+    return {"oob_probability": distribution.probability.astype(np.float16), "oob_base": base}
 
 
 def _provenance(table, config):
