@@ -9,10 +9,12 @@ from .sed import RICH_BINS
 
 __all__ = ["Calibration", "calibrate_out_of_bag", "fit_calibration"]
 
-# Fewer rich SEDs than this are no group of their own: their 95-percent quantile would be noise.
-_FEWEST_RICH = 60
+# Where groups by the number of filled bins begin, and the fewest members of one: with fewer its
+# 95-percent quantile would be noise.
+_EDGES = (9, RICH_BINS, 19)
+_FEWEST = 60
 # Least step between two scores, so that the distribution can be inverted.
-_LEAST_STEP = 1e-9
+_LEAST_STEP = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +197,7 @@ class Calibration:
         return calibration
 
 
-def fit_calibration(pit, n_bins, *, min_members=300):
+def fit_calibration(pit, n_bins):
     """Calibration from sources that the ensemble never saw.
 
     Parameters
@@ -205,9 +207,6 @@ def fit_calibration(pit, n_bins, *, min_members=300):
         out of bag, else the calibration is that of training and too narrow. NaN is left out.
     n_bins : array_like of int, shape (n,) or scalar
         Number of filled bins of each SED.
-    min_members : int
-        Smallest number of sources in a group; neighbouring numbers of bins are joined until they
-        have as many.
 
     Returns
     -------
@@ -221,9 +220,8 @@ def fit_calibration(pit, n_bins, *, min_members=300):
 
     Notes
     -----
-    Rich SEDs are never joined with sparse ones, for which the networks err differently. 300
-    members (fifteen above the 95-percent quantile) are the compromise between groups that follow
-    the number of filled bins and the noise of the quantiles.
+    The networks err differently for sparse and for rich SEDs: groups begin at 9, 12 and 19 filled
+    bins, as far as each has 60 members, of which three lie above the 95-percent quantile.
 
     Examples
     --------
@@ -239,7 +237,7 @@ def fit_calibration(pit, n_bins, *, min_members=300):
         )
     n_bins = np.broadcast_to(n_bins, pit.shape)[good].astype(np.int64)
     score = _score(pit[good])
-    lowest = _all_group_starts(n_bins, min_members)
+    lowest = _group_starts(n_bins)
     group = np.searchsorted(lowest, n_bins, side="right") - 1
     scores = [_strictly_rising(np.sort(score[group == i])) for i in range(len(lowest))]
     return Calibration(lowest, np.array([len(s) for s in scores]), np.concatenate(scores))
@@ -284,34 +282,20 @@ def calibrate_out_of_bag(bag, pit, n_bins):
         yield np.flatnonzero(~others), fit_calibration(pit[others], n_bins[others])
 
 
-def _all_group_starts(n_bins, min_members):
-    """Group starts, rich SEDs apart from sparse ones where they are enough for a quantile."""
-    rich = n_bins >= RICH_BINS
-    if not (_FEWEST_RICH <= rich.sum() < len(rich)):
-        return _group_starts(n_bins, min_members)
-    parts = [_group_starts(n_bins[part], min_members) for part in (~rich, rich)]
-    # The rich group begins at its definition, so that what lies between goes with the rich.
-    parts[1][0] = RICH_BINS
-    return np.concatenate(parts)
-
-
-def _group_starts(n_bins, min_members):
-    """First number of filled bins of each group: joined from below until the group is large."""
-    starts, members = [], 0
-    for value, count in zip(*np.unique(n_bins, return_counts=True), strict=True):
-        if members == 0:
-            starts.append(value)
-        members += count
-        if members >= min_members:
-            members = 0
-    if members and len(starts) > 1:  # the rest at the top is too few: it joins the group below
-        starts.pop()
+def _group_starts(n_bins):
+    """First number of filled bins of each group: of those given, the ones with enough members."""
+    starts = [int(n_bins.min())]
+    for edge in _EDGES:
+        below = (n_bins >= starts[-1]) & (n_bins < edge)
+        if min(below.sum(), (n_bins >= edge).sum()) >= _FEWEST:
+            starts.append(edge)
     return np.array(starts, np.int64)
 
 
 def _strictly_rising(score):
-    """Sorted scores moved apart where they tie, so that the distribution can be inverted."""
+    """Sorted scores below 1, moved apart where they tie, so that the map can be inverted."""
     step = _LEAST_STEP * np.arange(1, len(score) + 1)
+    score = np.minimum(score, 1 - 2 * step[-1])
     return np.maximum.accumulate(np.maximum(score - step, 0)) + step
 
 
@@ -333,4 +317,4 @@ def _central_probability(score, known):
 def _knots(score):
     """Scores with both ends, and the central probability of each."""
     n = len(score)
-    return np.concatenate([[0.0], score, [max(1.0, score[-1])]]), np.arange(n + 2) / (n + 1)
+    return np.concatenate([[0.0], score, [1.0]]), np.arange(n + 2) / (n + 1)

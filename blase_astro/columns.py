@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .flags import Flag
-from .targets import SED_CLASSES
+from .targets import SED_CLASSES, TARGETS
 
 __all__ = [
     "EMPTY",
@@ -81,25 +81,19 @@ def _log_columns(name, quantity, log_of, ucd):
     }
 
 
-def _target_columns(target, quantity, unit, ucd, log_of, quantiles):
+def _target_columns(target, quantiles):
     """Columns of one target: linear, then log10."""
+    name, words = target.name, f"{target.words}, observer frame"
     linear = {
-        target + end: Specification("f8", unit, ucd + sub, text + quantity, ".3g")
-        for end, (sub, text) in _ENDS.items()
+        name + end: Specification("f8", target.unit, target.ucds[end], text + words, ".3g")
+        for end, (_, text) in _ENDS.items()
     }
-    log = _log_columns(f"log_{target}", quantity, log_of, ucd)
-    first = ucd.split(";")[0]
-    log[f"log_{target}_std"] = Specification(
-        "f8",
-        None,
-        f"stat.stdev;{first}",
-        f"half the central 68.27-percent interval of log_{target} (dex)",
-        ".2f",
-    )
+    log = _log_columns(f"log_{name}", words, target.unit_text, target.ucd)
+    text = f"half the central 68.27-percent interval of log_{name} (dex)"
+    log[f"log_{name}_std"] = Specification("f8", None, target.ucds["_std"], text, ".2f")
     for p in quantiles:
-        text = f"{100 * p:g}-percent quantile of log_{target}"
-        name = f"log_{target}_{quantile_name(p)}"
-        log[name] = Specification("f8", None, f"stat.value;{first}", text, ".2f")
+        text = f"{100 * p:g}-percent quantile of log_{name}"
+        log[f"log_{name}_{quantile_name(p)}"] = Specification("f8", None, target.ucd, text, ".2f")
     return linear | log
 
 
@@ -174,14 +168,7 @@ def estimate_columns(quantiles=(), *, pdf=False, rest=False):
     >>> list(estimate_columns())[:4]
     ['nu_peak', 'nu_peak_lo', 'nu_peak_hi', 'log_nu_peak']
     """
-    columns = _target_columns(
-        "nu_peak",
-        "frequency of the synchrotron peak, observer frame",
-        "Hz",
-        "em.freq",
-        "Hz",
-        quantiles,
-    )
+    columns = _target_columns(TARGETS["nu_peak"], quantiles)
     if pdf:
         columns["log_nu_peak_pdf"] = Specification(
             "f4",
@@ -190,14 +177,7 @@ def estimate_columns(quantiles=(), *, pdf=False, rest=False):
             "probability density of log_nu_peak (1 / dex) at PDFFIRST, PDFFIRST + PDFSTEP, ...",
             ".3f",
         )
-    columns |= _target_columns(
-        "nufnu_peak",
-        "nu F_nu at the synchrotron peak, observer frame",
-        "erg / (s cm2)",
-        "phot.flux;em.freq",
-        "erg s-1 cm-2",
-        quantiles,
-    )
+    columns |= _target_columns(TARGETS["nufnu_peak"], quantiles)
     return columns | _CLASSES | _QUALITY | _BAG | _COUNTS | (_REST if rest else {})
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from .calibration import Calibration
 from .distribution import Distribution
 from .ensemble_file import checksum, read_ensemble, write_ensemble
+from .population import training_population
 from .sky import SkyIndex, icrs
 from .targets import TARGETS
 
@@ -400,6 +401,11 @@ class Ensemble:
             base = columns["oob_base"] if self.relative else None
             return Distribution(self.grid, columns["oob_probability"].astype(float), base)
         return Distribution.normal(columns["oob_mean"], columns["oob_std"])
+
+    @cached_property
+    def population(self):
+        """The `~blase_astro.population.Population` that the networks lean on."""
+        return training_population(self)
 
     def _check(self, binned):
         binned = np.asarray(binned)

@@ -22,7 +22,6 @@ from .population import (
     find_population,
     flat,
     read_population,
-    training_population,
     with_population,
 )
 from .sky import icrs
@@ -156,7 +155,7 @@ def _population(population, ensemble):
         return population
     if ensemble is None:
         raise ValueError("a population needs the ensemble for nu_peak")
-    training = training_population(ensemble)
+    training = ensemble.population
     if isinstance(population, str) and population == "flat":
         return flat(training)
     if not hasattr(population, "colnames") and not isinstance(population, (str, os.PathLike)):
@@ -205,7 +204,7 @@ def load_ensembles(ensemble=None):
             raise ValueError(f"ensemble: wanted a path or at least one Ensemble, got {given!r:.80}")
         if len({e.target for e in given}) < len(given):
             raise ValueError("ensemble: wanted one Ensemble a target, got several of one")
-        return sorted(given, key=lambda e: TARGETS.index(e.target))
+        return sorted(given, key=lambda e: TARGETS[e.target].index)
     if ensemble is None:
         return [_kept(None, target) for target in TARGETS]
     path = Path(ensemble)
@@ -297,7 +296,7 @@ def _populated(distribution, settings):
     """The distributions under the population that is asked for."""
     if isinstance(settings.population, str):  # training, or self that was not found yet
         return distribution
-    training = training_population(settings.ensembles["nu_peak"])
+    training = settings.ensembles["nu_peak"].population
     return with_population(distribution, training, settings.population)
 
 
@@ -424,7 +423,7 @@ def own_population(chunks, settings, say=None):
         bag = bag if settings.bag is None else np.full(len(bag), settings.bag)
         parts.append(ensemble.predict(chunk.binned[enough], bag))
     n = sum(len(part) for part in parts)
-    training = training_population(ensemble)
+    training = ensemble.population
     population = training
     if n:
         base = None if parts[0].base is None else np.concatenate([part.base for part in parts])
@@ -432,16 +431,16 @@ def own_population(chunks, settings, say=None):
         population = find_population(Distribution(parts[0].grid, together, base), training)
     if say is not None:
         few = "; so few sources change little" if n < _ENOUGH_SOURCES else ""
-        median = np.interp(0.5, np.cumsum(population.share), population.grid)
-        say(f"population: that of {n} SEDs themselves, median log nu_peak {median:.1f}{few}")
+        median = f"median log nu_peak {population.median():.1f}"
+        say(f"population: that of {n} SEDs themselves, {median}{few}")
     return replace(settings, ensemble=list(settings.ensembles.values()), population=population)
 
 
 def _say_population(total, settings, say):
     """One line where the catalog clearly is another population than the training sources."""
-    training = training_population(settings.ensembles["nu_peak"])
+    training = settings.ensembles["nu_peak"].population
     if len(total) == len(training.share):
-        found = Population(training.grid, total / total.sum())
+        found = training._replace(share=total / total.sum())
         if distance(found, training) > _OTHER_POPULATION:
             say(
                 "the peaks are distributed unlike those of the training sources, which the "

@@ -4,7 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Population", "find_population", "flat", "training_population"]
+__all__ = [
+    "Population",
+    "distance",
+    "find_population",
+    "flat",
+    "read_population",
+    "training_population",
+    "with_population",
+]
 
 # Steps of the expectation maximisation: few, for more steps only sharpen what is noise.
 _STEPS = 10
@@ -12,8 +20,9 @@ _STEPS = 10
 # population is mixed in: what keeps the answer for a handful of sources near the training's.
 _SMOOTHING = 0.2
 _MIXED_IN = 30.0
-# Least share of a cell, relative to an even population, where training has any sources at all.
-_LEAST = 1e-3
+# Share of the training labels on either side beyond which their density is not known: there the
+# ratio of two populations stays what it is at that place.
+_TAIL = 0.005
 
 
 class Population(NamedTuple):
@@ -25,27 +34,28 @@ class Population(NamedTuple):
         Centres of cells, log10 of Hz, in equal steps.
     share : ndarray of float64, shape (n_grid,)
         Share of the sources in each cell, with the sum 1.
+    support : tuple of float
+        Where the training labels are many enough to tell how common a peak is, log10 of Hz.
     """
 
     grid: np.ndarray
     share: np.ndarray
+    support: tuple
 
-    def on(self, grid):
-        """Shares in cells about other places, shape of ``grid``: not normalised."""
-        return np.interp(grid, self.grid, self.share, left=0.0, right=0.0)
+    def median(self):
+        """Median of log10 of the peak frequency."""
+        return float(np.interp(0.5, np.cumsum(self.share), self.grid))
 
 
 def _smooth(share, step):
-    """Shares smoothed by a normal distribution, nothing lost at the ends."""
-    reach = int(np.ceil(4 * _SMOOTHING / step))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / _SMOOTHING) ** 2)
-    # Without zeros beyond the ends: each cell is spread over the cells that there are.
-    spread = np.convolve(np.ones(len(share)), kernel, "same")
-    return np.convolve(share / spread, kernel, "same")
+    """Shares (n_grid,) smoothed by a normal distribution, nothing lost at the ends."""
+    cell = np.arange(len(share))
+    kernel = np.exp(-0.5 * ((cell[:, None] - cell) * step / _SMOOTHING) ** 2)
+    return (kernel / kernel.sum(axis=0)) @ share
 
 
 def training_population(ensemble):
-    """The population of the training sources, which the networks lean on.
+    """The population that the networks lean on.
 
     Parameters
     ----------
@@ -55,7 +65,9 @@ def training_population(ensemble):
     Returns
     -------
     population : Population
-        The labels, smoothed by 0.2 dex; zero beyond them.
+        Mean of the calibrated out-of-bag distributions of the training sources, smoothed by 0.2
+        dex: with it, the training set itself gives back its own population. The share of the
+        labels would be nearly the same, but for what the networks smear.
 
     Examples
     --------
@@ -65,21 +77,28 @@ def training_population(ensemble):
     1.0
     """
     label = ensemble.source_columns["label"]
-    label = label[np.isfinite(label)]
-    grid = ensemble.grid
-    if grid is None:
-        grid = np.arange(np.floor(label.min()) - 1, np.ceil(label.max()) + 1, 0.1)
-    step = grid[1] - grid[0]
-    count, _ = np.histogram(label, np.append(grid, grid[-1] + step) - step / 2)
-    share = _smooth(count.astype(float), step)
-    # Beyond the labels the networks were told nothing: a factor new / old would blow up there.
-    inside = (grid > label.min() - 2 * _SMOOTHING) & (grid < label.max() + 2 * _SMOOTHING)
-    share = np.where(inside, np.maximum(share / share.sum(), _LEAST / len(grid)), 0.0)
-    return Population(grid, share / share.sum())
+    support = tuple(np.nanquantile(label, [_TAIL, 1 - _TAIL]).tolist())
+    oob = ensemble.oob
+    if ensemble.calibration is not None:
+        oob = ensemble.calibration.apply(oob, ensemble.source_columns["n_bins"])
+    grid, oob = _on_one_grid(ensemble, oob)
+    share = _smooth(np.nanmean(oob, axis=0), grid[1] - grid[0])
+    return Population(grid, share / share.sum(), support)
+
+
+def _on_one_grid(ensemble, distribution):
+    """Probabilities (n, n_grid) on one grid for all sources, and the grid."""
+    if distribution.base is None:
+        return distribution.grid, distribution.probability
+    label = ensemble.source_columns["label"]
+    grid = np.arange(np.floor(np.nanmin(label)) - 1, np.ceil(np.nanmax(label)) + 1, 0.1)
+    edges = np.append(grid, grid[-1] + 0.1) - 0.05
+    cdf = distribution.cdf(np.broadcast_to(edges, (len(distribution), len(edges))))
+    return grid, np.diff(cdf, axis=1)
 
 
 def flat(training):
-    """A population that has every peak of the training population equally often.
+    """A population that has every peak equally often.
 
     Parameters
     ----------
@@ -89,17 +108,24 @@ def flat(training):
     Returns
     -------
     population : Population
-        Even where the training population is not zero.
+        On the same grid.
 
     Examples
     --------
     >>> import numpy as np
     >>> from blase_astro.population import Population, flat
-    >>> flat(Population(np.arange(3.0), np.array([0.7, 0.3, 0.0]))).share
-    array([0.5, 0.5, 0. ])
+    >>> flat(Population(np.arange(4.0), np.array([0.7, 0.3, 0.0, 0.0]), (0.0, 1.0))).share
+    array([0.25, 0.25, 0.25, 0.25])
     """
-    share = (training.share > 0).astype(float)
-    return Population(training.grid, share / share.sum())
+    return training._replace(share=np.full(len(training.grid), 1 / len(training.grid)))
+
+
+def _ratio(population, training):
+    """How much more common each peak is than in the training, constant beyond its support."""
+    inside = (training.grid >= training.support[0]) & (training.grid <= training.support[1])
+    first, *_, last = np.flatnonzero(inside)
+    ratio = population.share / np.maximum(training.share, 1e-12)
+    return ratio[np.clip(np.arange(len(ratio)), first, last)]
 
 
 def with_population(distribution, training, population):
@@ -110,21 +136,29 @@ def with_population(distribution, training, population):
     distribution : `~blase_astro.Distribution`
         Calibrated distributions of n sources, which lean on the training population.
     training, population : Population
-        What they lean on, and what they are to lean on.
+        What they lean on, and what they are to lean on; on one grid.
 
     Returns
     -------
     distribution : `~blase_astro.Distribution`
-        Multiplied by population / training and normalised (Saerens, Latinne & Decaestecker
-        2002, Neural Computation 14, 21, eq. 2.4); where the training has nothing, nothing changes.
+        Multiplied by population / training and normalised (Saerens, M., Latinne, P. &
+        Decaestecker, C. 2002, Neural Computation 14, 21, eq. 2.4).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro import Distribution
+    >>> from blase_astro.population import Population, with_population
+    >>> training = Population(np.arange(13.0, 17.0), np.array([0.4, 0.3, 0.2, 0.1]), (13.0, 16.0))
+    >>> other = training._replace(share=training.share[::-1])
+    >>> doubt = Distribution(training.grid, np.full((1, 4), 0.25))
+    >>> with_population(doubt, training, other).probability.round(2)
+    array([[0.04, 0.1 , 0.23, 0.62]])
     """
-    return distribution.times(_factor(distribution, training, population))
-
-
-def _factor(distribution, training, population):
-    places = distribution.grid if distribution.base is None else distribution.centres()
-    old, new = training.on(places), population.on(places)
-    return np.divide(new, old, out=np.ones_like(old), where=old > 0)
+    ratio = _ratio(population, training)
+    if distribution.base is not None:  # each source has a grid of its own
+        ratio = np.interp(distribution.centres(), training.grid, ratio)
+    return distribution.times(ratio)
 
 
 def find_population(distribution, training, weight=None):
@@ -142,9 +176,9 @@ def find_population(distribution, training, weight=None):
     Returns
     -------
     population : Population
-        The most likely population after ten steps of expectation maximisation from the training
-        population, each smoothed by 0.2 dex, with thirty sources' worth of the training population
-        mixed in: few sources change little.
+        What ten steps of expectation maximisation from the training population lead to, each
+        smoothed by 0.2 dex, with thirty sources' worth of the training population mixed in: few
+        sources change little.
 
     Raises
     ------
@@ -153,20 +187,19 @@ def find_population(distribution, training, weight=None):
 
     Notes
     -----
-    Saerens, M., Latinne, P., Decaestecker, C. 2002, Neural Computation 14, 21. Unsmoothed and
-    carried on, the maximum is a handful of spikes (Laird 1978, JASA 73, 805).
+    Saerens, M., Latinne, P. & Decaestecker, C. 2002, Neural Computation 14, 21. Unsmoothed and
+    carried on, the maximum is a handful of spikes (Laird, N. 1978, JASA 73, 805).
 
     Examples
     --------
     >>> import numpy as np
     >>> from blase_astro import Distribution
     >>> from blase_astro.population import Population, find_population
-    >>> training = Population(np.arange(12.0, 18.0, 0.1), np.full(60, 1 / 60))
-    >>> sources = Distribution(training.grid, Distribution.normal(np.full(300, 16.0), 0.4).cdf(
-    ...     np.broadcast_to(training.grid + 0.05, (300, 60))) - Distribution.normal(
-    ...     np.full(300, 16.0), 0.4).cdf(np.broadcast_to(training.grid - 0.05, (300, 60))))
-    >>> found = find_population(sources, training)
-    >>> round(float(found.grid @ found.share), 1)
+    >>> grid = np.arange(12.0, 18.0, 0.1)
+    >>> training = Population(grid, np.full(60, 1 / 60), (12.0, 18.0))
+    >>> sources = np.exp(-0.5 * ((grid - np.full((300, 1), 16.0)) / 0.4) ** 2)
+    >>> sources = Distribution(grid, sources / sources.sum(axis=1, keepdims=True))
+    >>> print(round(find_population(sources, training).median(), 1))
     15.9
     """
     known = distribution.known
@@ -174,21 +207,22 @@ def find_population(distribution, training, weight=None):
         raise ValueError("a population needs sources with an estimate; got none")
     weight = np.ones(len(distribution)) if weight is None else np.asarray(weight, float)
     some, weight = distribution[known], weight[known]
-    places, step = some.centres(), training.grid[1] - training.grid[0]
+    step = training.grid[1] - training.grid[0]
     population = training
     for _ in range(_STEPS):
-        probability = some.times(_factor(some, training, population)).probability
-        if some.base is None and np.array_equal(some.grid, training.grid):
-            count = weight @ probability
-        else:
-            cell = np.rint((places - training.grid[0]) / step).astype(int)
-            cell = np.clip(cell, 0, len(training.grid) - 1)
-            mass = (weight[:, None] * probability).ravel()
-            count = np.bincount(cell.ravel(), mass, len(training.grid))
-        count = _smooth(count, step) * (training.share > 0)
-        share = count + _MIXED_IN * training.share
-        population = Population(training.grid, share / share.sum())
+        count = weight @ _shares(with_population(some, training, population), training.grid)
+        count = _smooth(count, step) + _MIXED_IN * training.share
+        population = training._replace(share=count / count.sum())
     return population
+
+
+def _shares(distribution, grid):
+    """Probabilities (n, n_grid) of the cells of a grid."""
+    if distribution.base is None and np.array_equal(distribution.grid, grid):
+        return distribution.probability
+    edges = np.append(grid, 2 * grid[-1] - grid[-2]) - (grid[1] - grid[0]) / 2
+    cdf = distribution.cdf(np.broadcast_to(edges, (len(distribution), len(edges))))
+    return np.diff(cdf, axis=1)
 
 
 def distance(one, other):
@@ -203,6 +237,14 @@ def distance(one, other):
     -------
     distance : float
         Largest difference of their cumulative distributions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.population import Population, distance, flat
+    >>> low = Population(np.arange(2.0), np.array([0.9, 0.1]), (0.0, 1.0))
+    >>> print(round(distance(low, flat(low)), 6))
+    0.4
     """
     return float(np.abs(np.cumsum(one.share - other.share)).max())
 
@@ -221,15 +263,23 @@ def read_population(path, training):
     Returns
     -------
     population : Population
-        On the grid of the training population, and zero where that is.
+        On the grid of the training population.
 
     Raises
     ------
     ValueError
         If the columns are missing or no distribution.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from blase_astro.population import Population, flat, read_population
+    >>> training = Population(np.arange(13.0, 17.0), np.array([0.4, 0.3, 0.2, 0.1]), (13.0, 16.0))
+    >>> read_population(Table({'log_nu_peak': [13, 16], 'density': [1, 1]}), training).share
+    array([0.25, 0.25, 0.25, 0.25])
     """
     from .io.files import read_catalog
-    from .io.table import numbers
 
     table = path if hasattr(path, "colnames") else read_catalog(path)
     name = next((c for c in ("density", "share") if c in table.colnames), None)
@@ -237,11 +287,12 @@ def read_population(path, training):
         raise ValueError(
             f"population: wanted columns log_nu_peak and density, got {', '.join(table.colnames)}"
         )
-    where, height = numbers(table, "log_nu_peak"), numbers(table, name)
+    where, height = (np.ma.filled(np.ma.asarray(table[c], float), np.nan) for c in
+                     ("log_nu_peak", name))  # fmt: skip
     good = len(where) > 1 and np.isfinite(height).all() and (np.diff(where) > 0).all()
     if not good or height.min() < 0 or height.sum() <= 0:
         raise ValueError(f"population: wanted rising log_nu_peak and a {name} that is not negative")
-    share = np.interp(training.grid, where, height, left=0.0, right=0.0) * (training.share > 0)
+    share = np.interp(training.grid, where, height, left=0.0, right=0.0)
     if share.sum() <= 0:
-        raise ValueError("population: it has no source where the training population has any")
-    return Population(training.grid, share / share.sum())
+        raise ValueError("population: it has no source on the grid of the networks")
+    return training._replace(share=share / share.sum())

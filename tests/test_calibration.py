@@ -32,14 +32,14 @@ def _sources(n, seed, scale=lambda n_bins: np.ones(len(n_bins))):
     return mean + rng.standard_t(5, n) * std * scale(n_bins), mean, std, n_bins
 
 
-def _fit(label, mean, std, n_bins, **options):
+def _fit(label, mean, std, n_bins):
     """Calibration of normal distributions."""
-    return fit_calibration(norm.cdf(label, mean, std), n_bins, **options)
+    return fit_calibration(norm.cdf(label, mean, std), n_bins)
 
 
 def _two_scales(n_bins):
-    """Errors of sparse SEDs three times as wide as said, those of rich ones half as wide."""
-    return np.where(n_bins < 12, 3.0, 0.5)
+    """Errors of sparse SEDs 1.5 times as wide as said, those of rich ones half as wide."""
+    return np.where(n_bins < 12, 1.5, 0.5)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -51,7 +51,7 @@ def test_covers_unseen_sources(level):
     inside = np.abs(2 * calibrated.cdf(label) - 1) <= level
     lo, hi = calibrated.interval(level)
     assert_allclose(((lo <= label) & (label <= hi)).mean(), inside.mean(), atol=1e-3)
-    assert_allclose(inside.mean(), level, atol=0.03)
+    assert_allclose(inside.mean(), level, atol=0.012)
     for group in range(len(calibration.size)):
         rows = calibration.group(n_bins) == group
         # four standard deviations of the Beta distribution of the coverage, and the binomial one
@@ -81,16 +81,18 @@ def test_exact_finite_sample_coverage():
 
 
 def test_groups_from_the_data():
-    """Numbers of filled bins are joined from below, but never sparse SEDs with rich ones."""
-    n_bins = np.repeat([4, 5, 8, 20, 25, 26], [50, 40, 100, 80, 30, 20])
-    calibration = fit_calibration(np.full(320, 0.3), n_bins, min_members=80)
-    assert_array_equal(calibration.lowest_n_bins, [4, 8, 12])
-    assert_array_equal(calibration.size, [90, 100, 130])
-    assert_array_equal(calibration.group([1, 4, 7, 8, 19, 20, 26]), [0, 0, 0, 1, 2, 2, 2])
+    """Groups begin at 9, 12 and 19 filled bins."""
+    n_bins = np.repeat([4, 8, 9, 11, 12, 18, 19, 26], 40)
+    calibration = fit_calibration(np.full(320, 0.3), n_bins)
+    assert_array_equal(calibration.lowest_n_bins, [4, 9, 12, 19])
+    assert_array_equal(calibration.size, [80, 80, 80, 80])
+    assert_array_equal(
+        calibration.group([1, 4, 8, 9, 11, 12, 18, 19, 30]), [0, 0, 0, 1, 1, 2, 2, 3, 3]
+    )
 
 
 @pytest.mark.parametrize(("n_rich", "groups"), [(59, 1), (60, 2)])
-def test_rich_ones_need_enough_members(n_rich, groups):
+def test_a_group_needs_enough_members(n_rich, groups):
     """Sixty rich SEDs are a group of their own, one fewer are not."""
     n_bins = np.repeat([5, 20], [400, n_rich])
     assert len(fit_calibration(np.full(len(n_bins), 0.3), n_bins).size) == groups
@@ -117,10 +119,9 @@ def test_intervals_nest(pit, first, second):
     assert not calibrated.known[1]
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
-@given(pit=pits)
-def test_symmetric_stays_symmetric(pit):
+def test_symmetric_stays_symmetric():
     """What is as far below the median as above is mapped alike."""
+    pit = np.random.default_rng(3).random(500) ** 2
     cdf = fit_calibration(pit, 20).apply(normal([0.0], [1.0]), 20).cumulative()[0]
     assert_allclose(cdf, 1 - cdf[::-1], atol=1e-9)
 
@@ -203,7 +204,7 @@ def test_against_crepes(level):
     regressor.fit(label - mean, sigmas=std, bins=n_bins)
     level = np.ceil(200 * level) / 200 - 1e-9  # crepes takes the next score on a rounding error
     expected = regressor.predict_int(mean, sigmas=std, bins=n_bins, confidence=level)
-    calibrated = _fit(label, mean, std, n_bins, min_members=150).apply(normal(mean, std), n_bins)
+    calibrated = _fit(label, mean, std, n_bins).apply(normal(mean, std), n_bins)
     assert_allclose(np.transpose(calibrated.interval(level)), expected, atol=0.02)
 
 

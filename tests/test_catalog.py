@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from blase_astro import bulk
 from blase_astro.catalog import annotate, annotate_file, match, match_file
 from blase_astro.ensemble import Ensemble
-from blase_astro.estimates import estimate, estimate_arrays
+from blase_astro.estimates import Settings, estimate, estimate_arrays
 from blase_astro.flags import Flag, flag_names, flag_reference
 from blase_astro.io import read_seds, sed_table
 from blase_astro.sed import bin_seds, points_from_seds
@@ -33,11 +33,12 @@ DESIGN = (
         "p_lsp",
         "p_isp",
         "p_hsp",
+        "peak_quality",
+        "peak_flags",
         "bag",
         "bag_sep",
         "n_points",
         "n_bins",
-        "peak_flags",
     ]
 )
 
@@ -74,7 +75,7 @@ def test_columns_are_those_of_the_design(ensemble_dir):
     assert table["bag_sep"].unit == u.arcsec
     assert table["log_nu_peak"].unit is None
     kinds = {name: table[name].dtype.str[1:] for name in ("bag", "peak_flags", "n_bins", "p_lsp")}
-    assert kinds == {"bag": "i2", "peak_flags": "i4", "n_bins": "i4", "p_lsp": "f4"}
+    assert kinds == {"bag": "i2", "peak_flags": "i4", "n_bins": "i4", "p_lsp": "f8"}
     for column in table.itercols():
         assert column.description
         parse_ucd(column.meta["ucd"], check_controlled_vocabulary=True, has_colon=False)
@@ -92,15 +93,14 @@ def test_values_are_those_of_the_ensemble(ensembles):
     row = estimate(sed, ensemble=ensembles.values(), level=0.68)[0]
     binned = bin_seds([sed])
     for target, ensemble in ensembles.items():
-        mean, std = ensemble.predict(binned, bag)
-        lo, hi = ensemble.interval(mean, std, 7, 0.68)
-        found = [row[f"log_{target}{end}"] for end in ("", "_std", "_lo", "_hi")]
-        np.testing.assert_allclose(found, np.ravel([mean, std, lo, hi]))
-        np.testing.assert_allclose(row[target], 10**mean)
+        found = ensemble.predict(binned, bag)
+        expected = [found.median(), found.std(), *found.interval(0.68)]
+        given = [row[f"log_{target}{end}"] for end in ("", "_std", "_lo", "_hi")]
+        np.testing.assert_allclose(given, np.ravel(expected))
+        np.testing.assert_allclose(row[target], 10 ** found.median()[0])
     assert row["bag"] == bag
     assert row["bag_sep"] < 0.001
-    mean, std = ensembles["nu_peak"].predict(binned, bag)
-    below = ensembles["nu_peak"].cdf([14.0, 15.0], mean, std, 7)
+    below = ensembles["nu_peak"].predict(binned, bag).cdf([[14.0, 15.0]])[0]
     expected = [below[0], below[1] - below[0], 1 - below[1]]
     found = [row[f"p_{name}"] for name in ("lsp", "isp", "hsp")]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -117,7 +117,7 @@ def test_unseen_sources_use_all_members_and_a_bag_can_be_forced(ensembles):
     assert row["bag"] == -1
     assert np.isnan(row["bag_sep"])
     binned = bin_seds([away])
-    np.testing.assert_allclose(row["log_nu_peak"], ensemble.predict(binned, -1)[0])
+    np.testing.assert_allclose(row["log_nu_peak"], ensemble.predict(binned, -1).median()[0])
     forced = estimate(make_sed(ra, dec), ensemble=ensemble, bag=-1)[0]
     np.testing.assert_allclose(forced["log_nu_peak"], row["log_nu_peak"])
     assert forced["bag"] == bag
@@ -207,11 +207,11 @@ def test_each_doubt_has_its_flag(ensembles):
     ra, dec, _ = source(ensembles, 5)
     good = make_sed(ra, dec)
     assert flags_of(ensemble, good) == 0
-    assert flags_of(ensemble, make_sed(ra, dec, n=4)) == Flag.FEW_BINS | Flag.UNUSUAL_PATTERN
+    assert flags_of(ensemble, make_sed(ra, dec, n=4)) == Flag.FEW_BINS
     assert flags_of(ensemble, good, level=[-11.0, -10.0]) == Flag.UNUSUAL_LEVEL
     assert flags_of(ensemble, good, level=[-14.0, -13.0]) == Flag.UNUSUAL_LEVEL
     assert flags_of(ensemble, good, spread=0.0) == Flag.MEMBERS_DISAGREE
-    assert flags_of(ensemble, good, pattern_distance=0.7) == Flag.UNUSUAL_PATTERN
+    assert flags_of(ensemble, good, patterns=[1, 2], pattern_distance=0.7) == Flag.UNUSUAL_PATTERN
     assert flags_of(ensemble, make_sed()) == Flag.NO_POSITION
     assert flags_of(ensemble, make_sed(ra, dec, origin="ned")) == Flag.FOREIGN_FORMAT
     gamma = sed_table(10 ** np.array([22.3, 23, 23.2, 23.4, 23.6, 24, 24.5, 25]), [1e-12] * 8)
@@ -299,7 +299,7 @@ def test_flag_reference():
     binned[100:, 3] = np.nan
     reference = flag_reference(binned, np.linspace(0, 1, 200))
     assert reference["patterns"] == [7, 15]
-    assert reference["pattern_distance"] == 0
+    assert reference["pattern_distance"] == 0.25
     assert reference["spread"] == pytest.approx(0.99)
     assert -12.6 < reference["level"][0] < reference["level"][1] < -11.3
 
@@ -316,7 +316,7 @@ def test_the_file_to_be_written_is_not_read(folder, ensemble_dir):
     ("options", "message"),
     [
         ({"level": 1.5}, r"level must be a probability between 0 and 1; got 1\.5"),
-        ({"radius": -1}, r"radius must be a positive angle in arcsec; got -1\.0"),
+        ({"radius": -1}, r"radius must be a positive angle in arcsec; got -1;"),
         ({"bag": 3}, r"bag must be -1 \(all members\) or 0 to 2; got 3"),
     ],
 )
@@ -336,7 +336,7 @@ def test_ensembles_are_found(tmp_path, ensemble_dir, ensembles):
         estimate(make_sed(), ensemble=tmp_path)
     with pytest.raises(FileNotFoundError, match="no such ensemble"):
         estimate(make_sed(), ensemble=tmp_path / "none")
-    with pytest.raises(ValueError, match="wanted at least one Ensemble, got none"):
+    with pytest.raises(ValueError, match="wanted a path or at least one Ensemble, got"):
         estimate(make_sed(), ensemble=[])
     with pytest.raises(ValueError, match="no SED to estimate from"):
         estimate([], ensemble=ensemble_dir)
@@ -350,7 +350,7 @@ def test_ensembles_with_other_bags(ensembles):
     turned = flux.source_columns | {"bag": (flux.source_columns["bag"] + 1) % 3}
     other = Ensemble(**fields | {"source_columns": turned})
     row = estimate(make_sed(ra, dec), ensemble=[other, ensembles["nu_peak"]])[0]
-    expected = flux.predict(bin_seds([make_sed()]), (bag + 1) % 3)[0]
+    expected = flux.predict(bin_seds([make_sed()]), (bag + 1) % 3).median()[0]
     np.testing.assert_allclose(row["log_nufnu_peak"], expected)
     assert row["bag"] == bag
     cut = Ensemble(**fields | {"bin_edges": flux.bin_edges + 1})
@@ -363,10 +363,11 @@ def test_ensembles_with_other_bags(ensembles):
 def test_neighbours_and_chunks_do_not_matter(ensembles, order, chunk):
     """Each SED gets the same estimate whatever it is read with."""
     seds = [make_sed(10 * i, i, n=i + 1, factor=1 + i) for i in range(6)]
-    alone = [estimate_arrays(sed, ensemble=ensembles.values()) for sed in seds]
+    options = Settings(ensemble=ensembles.values())
+    alone = [estimate_arrays(sed, options) for sed in seds]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bulk, "_TOGETHER", chunk)
-        found = estimate_arrays([seds[i] for i in order], ensemble=ensembles.values())
+        found = estimate_arrays([seds[i] for i in order], options)
     for k, i in enumerate(order):
         for name in ("log_nu_peak", "log_nufnu_peak_std", "p_isp", "n_bins", "peak_flags"):
             np.testing.assert_allclose(found[name][k], alone[i][name][0], rtol=1e-6)
@@ -383,13 +384,13 @@ def test_several_processes_give_the_same(tmp_path, ensemble_dir, monkeypatch):
         file.writestr("99", "no SED at all")
     monkeypatch.setattr(bulk, "_CHUNK", 4)
     monkeypatch.setattr(bulk, "_WORTH_A_WORKER", 4)
-    done = []
+    done, options = [], Settings(ensemble=ensemble_dir)
     with pytest.warns(UserWarning, match="left out 1 files that are no SEDs: 99"):
         several = estimate_arrays(
-            tmp_path / "s.zip", ensemble=ensemble_dir, jobs=2, progress=lambda *n: done.append(n)
+            tmp_path / "s.zip", options, jobs=2, progress=lambda *n: done.append(n)
         )
     with pytest.warns(UserWarning, match="left out 1 files that are no SEDs: 99"):
-        one = estimate_arrays(tmp_path / "s.zip", ensemble=ensemble_dir)
+        one = estimate_arrays(tmp_path / "s.zip", options)
     for name in one:
         np.testing.assert_array_equal(several[name], one[name])
     assert done == [(4, 13), (8, 13), (12, 13)]

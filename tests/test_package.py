@@ -42,6 +42,7 @@ EXTRAS = {
     "training": {"torch", "pytorch_lightning"},
     "plotting": {"matplotlib"},
     "evaluate": {"matplotlib"},
+    "distribution": {"qp"},
     "fetch": {"astroquery", "requests", "urllib3"},  # the latter two come with astroquery
 }
 

@@ -97,14 +97,16 @@ def test_label_columns_are_found_in_any_case():
 
 def test_targets_are_those_of_the_columns():
     """Names, places, units and UCDs agree with what a catalog is annotated with."""
-    from blase_astro.columns import ESTIMATE_COLUMNS
+    from blase_astro.columns import estimate_columns
+
+    columns = estimate_columns()
 
     assert [target.index for target in TARGETS.values()] == [0, 1]
     for name, target in TARGETS.items():
         assert target.name == name
-        assert ESTIMATE_COLUMNS[name][1] == target.unit
+        assert columns[name].unit == target.unit
         for end, ucd in target.ucds.items():
-            assert ESTIMATE_COLUMNS[f"log_{name}{end}"][2] == ucd
+            assert columns[f"log_{name}{end}"].ucd == ucd
             assert u.Unit(target.unit_text) == u.Unit(target.unit)
 
 

@@ -65,6 +65,8 @@ def out_of_bag(ensemble, *, level=0.95, rounding=0.01, seed=0):
     table = ensemble.sources["name", "ra", "dec", "bag", "n_bins", "label"]
     label, n_bins = np.array(sources["label"], float), sources["n_bins"]
     pit = raw.cdf(label)
+    if not np.isfinite(pit).any():
+        raise ValueError(f"the ensemble for {ensemble.target} has no source with a label")
     names = ("mean", "std", "lo", "hi", "cdf", "pit", "crps", "p_value")
     columns = {name: np.full(len(label), np.nan) for name in names}
     for rows, calibration in calibrate_out_of_bag(sources["bag"], pit, n_bins):

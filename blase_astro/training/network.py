@@ -98,7 +98,7 @@ class StackedEnsemble(pl.LightningModule):
         self.net = stacked_network(n_in, config.hidden, config.dropout, seeds[:m].tolist())
         for name, column in (
             ("binned", pool.binned),
-            ("label", pool.label[:, TARGETS.index(target)]),
+            ("label", pool.label[:, TARGETS[target].index]),
             ("weight", pool.weight),
             # Sparse simulated SEDs say so in one more input, never set in an estimate: their
             # class mix and flux limits need not be learnt as if they were real. Rich SEDs show
@@ -287,7 +287,7 @@ def _scaling(pool, target, subtract_level):
     level = np.where(filled, binned, 0).sum(1) / np.maximum(filled.sum(1), 1)
     base = level if subtract_level else np.full(len(level), ZERO_LEVEL)
     relative = np.where(filled, binned - base[:, None], 0)
-    label = pool.label[:, TARGETS.index(target)]
+    label = pool.label[:, TARGETS[target].index]
     label = label - level if subtract_level and target == "nufnu_peak" else label
     for rows in pool.train:
         count = np.maximum(filled[rows].sum(0), 1)

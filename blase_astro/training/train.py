@@ -275,7 +275,7 @@ def _export(module, table, bag, target, config):
     """The calibrated ensemble of a trained module."""
     weights, biases = module.fold()
     shape = (config.n_bags, config.n_members)
-    label = _labels(table)[:, TARGETS.index(target)]
+    label = _labels(table)[:, TARGETS[target].index]
     binned = np.asarray(table["binned"])
     n_bins = np.isfinite(binned).sum(axis=1).astype(np.int32)
     ensemble = Ensemble(
