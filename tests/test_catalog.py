@@ -548,7 +548,7 @@ def test_files(tmp_path, ensemble_dir, ensembles):
         "bag",
         "bag_sep",
         "bag_source",
-        "flags",
+        "peak_flags",
     ]
 
 
