@@ -234,7 +234,7 @@ def test_an_estimate_beyond_the_labels_is_marked(ensembles, offset, extrapolated
     sed = make_sed(*source(ensembles, 5)[:2])
     mean = estimate(sed, ensemble=ensemble)["log_nu_peak"][0]
     other = with_labels(ensemble, mean + offset + np.linspace(-4, 4, 300))
-    flags = Flag(int(estimate(sed, ensemble=other)["flags"][0]))
+    flags = Flag(int(estimate(sed, ensemble=other)["peak_flags"][0]))
     assert (Flag.EXTRAPOLATED in flags) == extrapolated
 
 
@@ -246,7 +246,7 @@ def test_the_spread_of_the_labels_is_that_of_the_level(ensembles):
     label = mean + np.where(np.arange(300) % 5 == 0, 8.0, 1e-3) * np.linspace(-1, 1, 300)
     other = with_labels(ensemble, label)
     flags = {
-        level: Flag(int(estimate(sed, ensemble=other, level=level)["flags"][0]))
+        level: Flag(int(estimate(sed, ensemble=other, level=level)["peak_flags"][0]))
         for level in (0.5, 0.95)
     }
     assert Flag.WIDE_INTERVAL in flags[0.5]
