@@ -286,7 +286,7 @@ def test_a_full_disk(blase, sed, tmp_path, capsys, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("blase_astro.io.files._write_fits", full)
+    monkeypatch.setattr("blase_astro.io.fits_tables.write_fits", full)
     assert blase("estimate", sed, "-o", tmp_path / "out.fits") == 1
     assert "out.fits could not be written: No space left on device" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["sed.txt"]
@@ -412,7 +412,7 @@ def test_an_interrupt_leaves_nothing(blase, archive, tmp_path, monkeypatch, caps
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("blase_astro.io.files._write_votable", stop)
+    monkeypatch.setattr("blase_astro.io.votable_files.write_votable", stop)
     assert blase("estimate", archive, "-o", tmp_path / "out.vot", "-q") == 130
     assert capsys.readouterr().err == "blase: interrupted\n"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "seds.zip"]

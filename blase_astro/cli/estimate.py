@@ -2,6 +2,7 @@
 
 import sys
 
+from ..io.names import shown
 from .options import (
     add_catalog_options,
     add_ensemble_options,
@@ -116,7 +117,8 @@ def _estimate(options):
     if options.output is None:
         columns = estimate_arrays(_seds(options), Settings(**settings), **reading)
         for i in range(len(columns["name"])):
-            print(_line({name: values[i] for name, values in columns.items()}, options.level))
+            row = {name: values[i] for name, values in columns.items()}
+            print(shown(_line(row, options.level)))
         return _summary(columns, options)
     from ..io.files import check_output, write_table
 

@@ -5,6 +5,7 @@ import re
 import sys
 
 from .._version import __version__
+from ..io.names import shown
 from .estimate import add_annotate, add_estimate, add_match
 from .evaluate import add_evaluate, add_plot, add_refine
 from .fetch import add_fetch
@@ -84,7 +85,7 @@ def main(args=None):
         print(f"blase: error: {error}{hint}", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
-        print(f"blase: error: {_words(error)}", file=sys.stderr)
+        print(f"blase: error: {shown(_words(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("blase: interrupted", file=sys.stderr)

@@ -4,6 +4,8 @@ import argparse
 import sys
 from contextlib import contextmanager
 
+from ..io.names import shown
+
 __all__ = [
     "add_catalog_options",
     "add_ensemble_options",
@@ -156,7 +158,7 @@ def one_blas_thread():
 
 def say(options):
     """Writes lines to stderr, unless told to be quiet."""
-    return lambda text: None if options.quiet else print(f"blase: {text}", file=sys.stderr)
+    return lambda text: None if options.quiet else print(f"blase: {shown(text)}", file=sys.stderr)
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Tables on disk: formats by suffix, reading and writing."""
 
-import gzip
+import sys
 import warnings
 from contextlib import contextmanager
-from io import StringIO
+from functools import partial
 from pathlib import Path
 
+from .names import fit_text, whole_text
 from .output import check_place, placed
 
 __all__ = ["check_output", "file_format", "read_catalog", "write_table"]
@@ -23,7 +24,14 @@ _FORMATS = {
     ".parquet": "parquet",
     ".csv": "ascii.csv",
 }
-_CSV_ROWS = 2000
+# What a stream can take, by the name that users give it.
+_TEXT_FORMATS = {
+    "csv": "ascii.csv",
+    "tsv": "ascii.tab",
+    "json": "json",
+    "ecsv": "ascii.ecsv",
+    "votable": "votable",
+}
 
 
 def file_format(path):
@@ -57,7 +65,7 @@ def file_format(path):
     raise ValueError(f"{path}: no known suffix; wanted one of {', '.join(_FORMATS)}")
 
 
-def check_output(output, *, overwrite=False):
+def check_output(output, *, overwrite=False, format=None):
     """Say early, before the work is done, that a file cannot be written.
 
     Parameters
@@ -66,11 +74,13 @@ def check_output(output, *, overwrite=False):
         Name of the file to write.
     overwrite : bool
         Is an existing file to be replaced?
+    format : str, optional
+        Format, as of `write_table`; by default the suffix says.
 
     Raises
     ------
     ValueError
-        If the suffix is not known.
+        If the suffix or format is not known.
     OSError
         If the file exists already, or its folder is missing or read-only.
 
@@ -82,7 +92,9 @@ def check_output(output, *, overwrite=False):
         ...
     FileNotFoundError: ...
     """
-    if file_format(output) == "parquet":
+    if format is not None:
+        _text_format(format)
+    elif file_format(output) == "parquet":
         import pyarrow.parquet  # noqa: F401  (what is missing is said before the work)
     check_place(output, overwrite=overwrite)
 
@@ -99,7 +111,9 @@ def read_catalog(path):
     """Read a catalog, with the descriptions and UCDs of its columns where they belong.
 
     FITS keeps descriptions and UCDs in TCOMMn and TUCDn cards, which astropy leaves in the
-    table's metadata; here they become ``column.description`` and ``column.meta['ucd']``.
+    table's metadata; here they become ``column.description`` and ``column.meta['ucd']``. In CSV
+    what looks like an identifier (007, 2015E10) stays text. VOTables that refer to data elsewhere
+    are refused.
 
     Parameters
     ----------
@@ -122,9 +136,7 @@ def read_catalog(path):
     >>> read_catalog('catalogs/demo_catalog.fits')['RAJ2000'].meta['ucd']
     'pos.eq.ra;meta.main'
     """
-    from astropy.io import fits
     from astropy.io.registry import IORegistryError
-    from astropy.table import Table
 
     path = Path(path)
     if not path.is_file():
@@ -135,48 +147,54 @@ def read_catalog(path):
         form = None
     try:
         with _quiet_units():
-            if form != "fits":
-                return Table.read(path, format=form)
-            with fits.open(path) as hdus:
-                table = Table.read(hdus, hdu=_first_table(hdus, path))
+            return whole_text(_reader(form)(path))
     except IORegistryError as error:
         raise OSError(f"{path}: no format that astropy knows") from error
     except (ValueError, TypeError, IndexError) as error:
         raise OSError(f"{path} could not be read as a table: {error}") from error
-    for i, column in enumerate(table.itercols(), start=1):
-        column.info.description = table.meta.pop(f"TCOMM{i}", column.info.description)
-        ucd = table.meta.pop(f"TUCD{i}", None)
-        if ucd:
-            column.info.meta = (column.info.meta or {}) | {"ucd": ucd}
-    return table
 
 
-def _first_table(hdus, path):
-    """Index of the first table among the HDUs of a FITS file."""
-    for i, hdu in enumerate(hdus):
-        if hdu.header.get("XTENSION", "").strip() in ("BINTABLE", "TABLE") and "ZIMAGE" not in (
-            hdu.header
-        ):
-            return i
-    raise ValueError(f"{path} holds no table")
+def _reader(form):
+    """What reads a format; astropy where it is none of ours."""
+    from astropy.table import Table
+
+    if form == "fits":
+        from .fits_tables import read_fits as reader
+    elif form == "votable":
+        from .votable_files import read_votable as reader
+    elif form == "parquet":
+        from .parquet import read_parquet as reader
+    elif form == "ascii.csv":
+        from .delimited import read_csv as reader
+    else:
+        reader = partial(Table.read, format=form)
+    return reader
 
 
-def write_table(table, output, *, overwrite=False):
-    """Write a table in the format of the suffix, with units, descriptions, UCDs and metadata.
+def write_table(table, output, *, overwrite=False, format=None, kept=(), named=None):
+    """Write a table with units, descriptions, UCDs and metadata, as far as the format has them.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
         The table; ``column.meta['ucd']`` holds UCDs, ``table.meta`` what describes it as a whole.
-    output : path-like
-        File to write; it is written beside and moved into place when complete.
+    output : path-like or text stream
+        File to write, beside and moved into place when complete; ``'-'`` is standard output.
     overwrite : bool
         Is an existing file to be replaced?
+    format : str, optional
+        ``'csv'``, ``'tsv'``, ``'json'`` (one object a row), ``'ecsv'`` or ``'votable'``; by
+        default the suffix says, on a stream it is CSV.
+    kept : sequence of str
+        Columns that are a user's own: in CSV nothing is put before what a spreadsheet would run,
+        in Parquet NaN stays NaN. In all others NaN is null there.
+    named : dict of str to callable, optional
+        Columns of flags, and what makes a list of names of a value: JSON has these.
 
     Raises
     ------
     ValueError
-        If the suffix is not known.
+        If the suffix or format is not known.
     OSError
         If the file exists already or cannot be written.
 
@@ -187,88 +205,74 @@ def write_table(table, output, *, overwrite=False):
     >>> write_table(catalog, 'demo.vot')
     >>> read_catalog('demo.vot')['RAJ2000'].meta['ucd']
     'pos.eq.ra;meta.main'
+    >>> write_table(catalog['RAJ2000', 'DEJ2000'][:1], '-', format='csv')
+    RAJ2000,DEJ2000
+    ...
     """
-    form = file_format(output)
-    check_output(output, overwrite=overwrite)
+    if output == "-" or hasattr(output, "write"):
+        stream = sys.stdout if output == "-" else output
+        with _quiet_units():
+            _write_text(table, stream, _text_format(format or "csv"), kept, named)
+        return
+    check_output(output, overwrite=overwrite, format=format)
+    form = file_format(output) if format is None else _text_format(format)
     with placed(output, overwrite=overwrite) as beside, _quiet_units():
-        if form == "fits":
-            _write_fits(table, beside)
-        elif form == "votable":
-            _write_votable(table, beside)
-        elif form == "ascii.csv":
-            _write_csv(table, beside)
+        if form in ("fits", "parquet") or str(beside).endswith(".gz"):
+            _write_binary(table, beside, form, kept)
         else:
-            table.write(beside, format=form)
+            with open(beside, "w", encoding="utf-8", newline="") as stream:
+                _write_text(table, stream, form, kept, named)
 
 
-def _write_csv(table, path):
-    """A table as CSV, some rows at a time: astropy makes a text of every cell before it writes."""
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        for start in range(0, max(len(table), 1), _CSV_ROWS):
-            part = StringIO()
-            table[start : start + _CSV_ROWS].write(part, format="ascii.csv")
-            header_or_none = 0 if start == 0 else part.getvalue().index("\n") + 1
-            file.write(part.getvalue()[header_or_none:])
+def _text_format(name):
+    """A format that a stream can take, as `file_format` calls it."""
+    if name not in _TEXT_FORMATS:
+        raise ValueError(f"{name}: no such format; wanted one of {', '.join(_TEXT_FORMATS)}")
+    return _TEXT_FORMATS[name]
 
 
-def _write_fits(table, path):
-    """A table as a new FITS file; descriptions and UCDs go to cards that other tools read too."""
-    from astropy.io import fits
+def _write_binary(table, path, form, kept):
+    """A table to a file of bytes."""
+    if form == "fits":
+        from .fits_tables import write_fits
 
-    table.write(path, format="fits")
-    with fits.open(path, mode="update", memmap=False) as hdus:
-        header = hdus[1].header
-        for i in range(1, header["TFIELDS"] + 1):
-            column = table[header[f"TTYPE{i}"]] if header[f"TTYPE{i}"] in table.colnames else None
-            for card, value in _words(column):
-                header[f"{card}{i}"] = value
+        write_fits(fit_text(_plain(table), form), path)
+    elif form == "parquet":
+        from .parquet import write_parquet
 
+        write_parquet(fit_text(_plain(table), form), path, kept)
+    else:
+        from .votable_files import write_votable
 
-def _words(column):
-    """Cards with the description and the UCD of a column, where there are any."""
-    info = getattr(column, "info", None)
-    if info is not None and info.description:
-        yield "TCOMM", info.description
-    if info is not None and (info.meta or {}).get("ucd"):
-        yield "TUCD", info.meta["ucd"]
+        write_votable(fit_text(table, form), path)
 
 
-def _write_votable(table, path):
-    """A table as a new VOTable file, its metadata as INFO elements."""
-    from astropy.io.votable import from_table
+def _write_text(table, stream, form, kept, named):
+    """A table to a stream of text."""
+    from . import delimited
 
-    table = table.copy(copy_data=False)
-    for column in table.itercols():
-        if column.info.meta and column.info.meta.get("ucd"):
-            column.info.meta = column.info.meta | {"ucd": _valid_ucd(column.info.meta["ucd"])}
-    file = from_table(table)
-    _add_infos(file.get_first_table(), table.meta)
-    _save_votable(file, path)
+    if form == "votable":
+        from .votable_files import write_votable
 
-
-def _valid_ucd(ucd):
-    """A UCD that a VOTable may hold: old catalogs write ``phot.flux;stat.error``."""
-    from astropy.io.votable.ucd import check_ucd
-
-    *others, last = ucd.split(";")
-    for candidate in (ucd, ";".join([last, *others])):
-        if check_ucd(candidate, check_controlled_vocabulary=True, has_colon=True):
-            return candidate
-    return None
+        write_votable(fit_text(table, form), stream)
+    elif form == "json":
+        delimited.write_json(table, stream, named or {})
+    elif form == "ascii.ecsv":
+        delimited.write_ecsv(fit_text(table, form), stream)
+    else:
+        mark = "\t" if form == "ascii.tab" else ","
+        delimited.write_csv(fit_text(table, form), stream, kept=kept, mark=mark)
 
 
-def _save_votable(file, path):
-    """VOTable file to disk, compressed where the name says so."""
-    with gzip.open(path, "wb") if path.suffix == ".gz" else open(path, "wb") as stream:
-        file.to_xml(stream)
-
-
-def _add_infos(element, meta):
-    """Metadata as INFO elements of a TABLE; an element of the same name is replaced."""
-    from astropy.io.votable.tree import Info
-
-    for key, value in meta.items():
-        if not isinstance(value, (str, int, float)) or key.startswith("__"):
+def _plain(table):
+    """The table without types that only Python has: half floats and objects that are no arrays."""
+    plain = table.copy(copy_data=False)
+    for name in table.colnames:
+        kind = getattr(table[name], "dtype", None)
+        if kind is None:
             continue
-        element.infos[:] = [info for info in element.infos if info.name != key]
-        element.infos.append(Info(name=key, value=str(value)))
+        if kind.str[1:] == "f2":
+            plain[name] = table[name].astype("f4")
+        elif kind.kind == "O" and not all(hasattr(value, "dtype") for value in table[name]):
+            plain[name] = table[name].astype(str)
+    return plain

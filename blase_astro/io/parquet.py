@@ -1,0 +1,366 @@
+"""Parquet: blocks of rows to a file, columns appended to one, any of them to a table.
+
+Units, UCDs and descriptions are written twice: as the VOTable document of the VOParquet convention
+of the IVOA (``Table.read(..., format='parquet.votable')``, TOPCAT, LSDB), and as astropy's own YAML
+(``Table.read(..., format='parquet')``). pyarrow is imported where it is used.
+"""
+
+import json
+import re
+from contextlib import contextmanager
+
+import numpy as np
+
+from .output import placed
+from .votable_files import add_words, field_element
+from .yaml_header import extended_yaml, yaml_lines
+
+__all__ = ["append_to_parquet", "parquet_sink", "read_parquet"]
+
+_YAML = b"table_meta_yaml"
+_VERSION, _CONTENT = b"IVOA.VOTable-Parquet.version", b"IVOA.VOTable-Parquet.content"
+# An element of the document; NAME stands for an attribute.
+_FIELD = r"(?s)<(?P<prefix>\w*:?)FIELD\b[^>]*NAME[^>]*(?:/>|(?<!/)>.*?</(?P=prefix)FIELD>)"
+_DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
+<RESOURCE type="results">
+<TABLE>
+{fields}
+{words}
+</TABLE>
+</RESOURCE>
+</VOTABLE>
+"""
+
+
+@contextmanager
+def parquet_sink(output, like, *, overwrite=False, kept=()):
+    """A Parquet file to which blocks of rows are written, in place when it is whole.
+
+    Parameters
+    ----------
+    output : path-like
+        The file.
+    like : `~astropy.table.Table`
+        Columns, with units, descriptions and UCDs, and metadata; its rows are not written.
+    overwrite : bool
+        Is an existing file to be replaced?
+    kept : sequence of str
+        Columns in which NaN stays NaN; in the others it is null, which means no estimate.
+
+    Yields
+    ------
+    write : callable
+        Takes a table with these columns; each call makes one row group.
+
+    Raises
+    ------
+    OSError
+        If the file exists already or cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from blase_astro.io.parquet import parquet_sink, read_parquet
+    >>> block = Table({'nu_peak': [1e14, np.nan]}, units={'nu_peak': 'Hz'})
+    >>> with parquet_sink('blocks.parquet', block[:0]) as write:
+    ...     write(block)
+    ...     write(block)
+    >>> len(read_parquet('blocks.parquet'))
+    4
+    """
+    from pyarrow import parquet
+
+    with placed(output, overwrite=overwrite) as beside:
+        schema, longest = _schema(like), {}
+        writer = parquet.ParquetWriter(beside, schema, version="2.6", store_schema=False)
+        with writer:
+
+            def write(block):
+                for name in block.colnames:
+                    if block[name].dtype.kind in "US":
+                        longest[name] = max(longest.get(name, 1), _length(block[name].dtype))
+                writer.write_table(_arrow(block, schema, kept))
+
+            yield write
+            metadata = _metadata(like) | _lengths(longest)
+            writer.add_key_value_metadata(metadata)
+
+
+def write_parquet(table, path, kept=()):
+    """A whole table as a Parquet file."""
+    from astropy.table.serialize import represent_mixins_as_columns
+    from astropy.utils.data_info import serialize_context_as
+
+    with serialize_context_as("ecsv"):  # masked cells become nulls, not columns of their own
+        table = represent_mixins_as_columns(table)
+    with parquet_sink(path, table, overwrite=True, kept=kept) as write:
+        write(table)
+
+
+def _length(dtype):
+    """Characters of a text."""
+    return max(dtype.itemsize // (4 if dtype.kind == "U" else 1), 1)
+
+
+def _lengths(longest):
+    """What astropy wants to know of text, by key of the metadata."""
+    return {f"table::len::{name}".encode(): str(n).encode() for name, n in longest.items()}
+
+
+def _schema(table):
+    """pyarrow schema of the columns of a table."""
+    import pyarrow as pa
+
+    return pa.schema([(name, _arrow_type(table[name])) for name in table.colnames])
+
+
+def _arrow_type(column):
+    import pyarrow as pa
+
+    if column.dtype.kind == "O":
+        arrays = len(column) and all(isinstance(value, np.ndarray) for value in column)
+        if not arrays:
+            return pa.string()
+        return pa.list_(pa.from_numpy_dtype(np.result_type(*column)))
+    base = pa.string() if column.dtype.kind in "US" else pa.from_numpy_dtype(column.dtype.base)
+    n = int(np.prod(column.shape[1:]))
+    return base if column.ndim == 1 else pa.list_(base, n)
+
+
+def _metadata(table):
+    """Both sets of metadata that describe a table."""
+    fields = "\n".join(field_element(column) for column in table.itercols())
+    content = _DOCUMENT.format(fields=fields, words="\n".join(add_words(table.meta, "1.4")))
+    return {
+        _VERSION: b"1.0",
+        _CONTENT: content.encode(),
+        _YAML: "\n".join(yaml_lines(table)).encode(),
+    }
+
+
+def _arrow(table, schema, kept):
+    """A block of rows as a pyarrow table."""
+    import pyarrow as pa
+
+    arrays = [
+        _arrow_array(table[field.name], field.type, field.name not in kept) for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _arrow_array(column, kind, nan_is_null):
+    """One column; masked cells become null."""
+    import pyarrow as pa
+
+    values, mask = np.ma.asarray(column), None
+    if np.ma.getmaskarray(values).any() and column.ndim == 1:
+        mask = np.ma.getmaskarray(values)
+    values = np.ma.getdata(values)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    if values.dtype.kind == "U" and column.ndim == 1:  # pyarrow would end an array's text at NUL
+        return pa.array(values.tolist(), kind, mask=mask)
+    if column.ndim > 1:
+        flat = pa.array(values.ravel().astype(values.dtype.newbyteorder("=")))
+        return pa.FixedSizeListArray.from_arrays(flat, kind.list_size).cast(kind)
+    if values.dtype.kind == "O":
+        text = pa.types.is_string(kind)
+        return pa.array([str(v) if text else v for v in values], kind, mask=mask)
+    values = values.astype(values.dtype.newbyteorder("="))
+    if values.dtype.kind == "f" and nan_is_null:
+        missing = np.isnan(values)
+        mask = missing if mask is None else mask | missing
+    return pa.array(values, kind, mask=mask)
+
+
+def append_to_parquet(source, columns, path, check):
+    """Copy a Parquet file with columns appended, one row group after the other.
+
+    Parameters
+    ----------
+    source : path-like
+        The file: its other columns, of whatever type, their schema and metadata are kept.
+    columns : `~astropy.table.Table`
+        What to append.
+    path : path-like
+        File to write.
+    check : callable
+        Called with the names and number of rows of the file; raises where the columns do not fit.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(source) as file:
+        old, n_rows = file.schema_arrow, file.metadata.num_rows
+        check(old.names, n_rows)
+        new = _schema(columns)
+        fields = [new.field(f.name) if f.name in new.names else f for f in old]
+        fields += [field for field in new if field.name not in old.names]
+        lengths = {n: _length(columns[n].dtype) for n in new.names if columns[n].dtype.kind in "US"}
+        metadata = _extended(old, columns) | _lengths(lengths)
+        schema = pa.schema(fields, metadata=metadata)
+        with parquet.ParquetWriter(path, schema, compression=_compression(file)) as writer:
+            start = 0
+            for group in range(file.num_row_groups):
+                part = file.read_row_group(group)
+                some = columns[start : start + len(part)]
+                added = dict(zip(new.names, _arrow(some, new, ()).columns, strict=True))
+                arrays = [added[f.name] if f.name in added else part[f.name] for f in fields]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema), len(part) or None)
+                start += len(part)
+
+
+def _compression(file):
+    """Compression of a file, as the writer calls it."""
+    if not file.metadata.num_row_groups or not file.metadata.num_columns:
+        return "snappy"
+    name = file.metadata.row_group(0).column(0).compression.lower()
+    return "none" if name == "uncompressed" else name
+
+
+def _extended(old, columns):
+    """Metadata of a file with the descriptions of new columns in both places."""
+    metadata = dict(old.metadata or {})
+    if _YAML in metadata:
+        lines = metadata[_YAML].decode().split("\n")
+    else:  # astropy wants to find every column there
+        lines = [
+            "datatype:",
+            *(f"- {{name: {json.dumps(n)}, datatype: string}}" for n in old.names),
+        ]
+    metadata[_YAML] = "\n".join(extended_yaml(lines, columns)).encode()
+    content = metadata.get(_CONTENT, b"").decode()
+    if not content:
+        known = _table(old.empty_table())
+        fields = "\n".join(field_element(column) for column in known.itercols())
+        content = _DOCUMENT.format(fields=fields, words="")
+    for name in set(columns.colnames) & set(old.names):  # replaced
+        content = re.sub(_FIELD.replace("NAME", re.escape(f'name="{name}"')), "", content)
+    *_, last = re.finditer(_FIELD.replace("NAME", "") + r"|<(?P<p>\w*:?)TABLE\b[^>]*>", content)
+    prefix = last["prefix"] or last["p"] or ""
+    fields = [field_element(column, prefix=prefix) for column in columns.itercols()]
+    content = content[: last.end()] + "\n".join(["", *fields]) + content[last.end() :]
+    metadata[_CONTENT], metadata[_VERSION] = content.encode(), b"1.0"
+    return metadata
+
+
+def read_parquet(path):
+    """A Parquet file as a table, whatever its columns are, without pandas.
+
+    Dictionaries become their values, decimals floats, times text; what has no place in a table
+    (structs, maps, lists of lists) becomes JSON.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        Nulls are masked, but NaN in columns of floats.
+
+    Raises
+    ------
+    ValueError
+        If it is no Parquet file.
+    """
+    import pyarrow as pa
+    from astropy.table import serialize
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            arrow = file.read()
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from None
+    table = _table(arrow)
+    described = _described(arrow.schema.metadata or {}, table)
+    return serialize._construct_mixins_from_columns(described)
+
+
+def _table(arrow):
+    """The columns of a pyarrow table."""
+    from astropy.table import Table
+
+    table = Table()
+    for name in dict.fromkeys(arrow.column_names):
+        table[name] = _column(arrow[name])
+    return table
+
+
+def _column(array):
+    """One column of numbers, text or arrays."""
+    import pyarrow as pa
+    from astropy.table import Column, MaskedColumn
+
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        array = array.cast(kind.value_type)
+        kind = array.type
+    if pa.types.is_decimal(kind):
+        array, kind = array.cast(pa.float64()), pa.float64()
+    if pa.types.is_fixed_size_list(kind) and _is_number(kind.value_type) and not array.null_count:
+        flat = pa.concat_arrays([c.flatten() for c in array.chunks]) if array.num_chunks else []
+        return Column(np.asarray(flat).reshape(len(array), kind.list_size))
+    if pa.types.is_list(kind) and _is_number(kind.value_type) and not array.null_count:
+        values = np.empty(len(array), object)
+        values[:] = [np.asarray(value.values) for value in array]
+        return Column(values)
+    if pa.types.is_floating(kind):
+        return Column(array.to_numpy())
+    mask = np.asarray(array.is_null())
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        values = array.fill_null(False if pa.types.is_boolean(kind) else 0).to_numpy()
+    else:
+        values = np.array([_as_text(value) for value in array.to_pylist()] or [""], dtype=str)
+        values = values[: len(array)]
+    return MaskedColumn(values, mask=mask) if mask.any() else Column(values)
+
+
+def _is_number(kind):
+    import pyarrow as pa
+
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def _as_text(value):
+    """A value of any kind as text."""
+    if isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, default=str)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return "" if value is None else str(value)
+
+
+def _described(metadata, table):
+    """Units, descriptions and the like of the columns, from either set of metadata."""
+    from astropy.table import meta
+
+    if _YAML in metadata:
+        header = meta.get_header_from_yaml(metadata[_YAML].decode().split("\n"))
+        table.meta.update(header.get("meta", {}))
+        said = {column["name"]: column for column in header["datatype"]}
+        for name in set(said) & set(table.colnames):
+            for attribute in ("description", "format", "unit", "meta"):
+                if attribute in said[name]:
+                    setattr(table[name], attribute, said[name][attribute])
+    elif _CONTENT in metadata:
+        _describe_by_votable(table, metadata[_CONTENT])
+    return table
+
+
+def _describe_by_votable(table, content):
+    """The same from the document of VOParquet."""
+    from .votables import safe_votable
+
+    for field in next(safe_votable(content).iter_tables()).fields:
+        if field.name in table.colnames:
+            column = table[field.name]
+            column.unit, column.description = field.unit, field.description
+            if field.ucd:
+                column.meta["ucd"] = field.ucd

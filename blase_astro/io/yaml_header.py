@@ -1,0 +1,98 @@
+"""astropy's YAML description of a table, which FITS and Parquet files carry as well as ECSV."""
+
+__all__ = ["extended_yaml", "yaml_lines"]
+
+
+def yaml_lines(table):
+    """Lines that describe a table.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Any table without mixin columns.
+
+    Returns
+    -------
+    lines : list of str
+        The lines.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.io.yaml_header import yaml_lines
+    >>> yaml_lines(Table({'x': [1.0]}, units={'x': 'Hz'}))
+    ['datatype:', '- {name: x, unit: Hz, datatype: float64}']
+    """
+    from astropy.table import meta
+
+    return meta.get_yaml_from_table(table)
+
+
+def extended_yaml(lines, columns):
+    """Lines that describe a table, and more columns and metadata.
+
+    Parameters
+    ----------
+    lines : list of str
+        The lines of a table.
+    columns : `~astropy.table.Table`
+        Columns that are appended, or put in place of those of the same name.
+
+    Returns
+    -------
+    lines : list of str
+        The lines of the longer table.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.io.yaml_header import extended_yaml, yaml_lines
+    >>> lines = yaml_lines(Table({'x': [1.0]}))
+    >>> extended_yaml(lines, Table({'y': [2]}, meta={'level': 0.95}))
+    ['datatype:', '- {name: x, datatype: float64}', '- {name: y, datatype: int64}', \
+'meta: !!omap', '- {level: 0.95}']
+    """
+    from astropy.table import meta
+
+    head, items, tail = _parts(lines)
+    new = yaml_lines(columns)
+    _, new_items, new_tail = _parts(new)
+    items = [
+        item
+        for item in items
+        if meta.get_header_from_yaml(["datatype:", *item])["datatype"][0]["name"]
+        not in columns.colnames
+    ]
+    words = new_tail[1:] if new_tail[:1] == ["meta: !!omap"] else []
+    if tail[:1] == ["meta: !!omap"]:
+        tail = _with_words(tail, words)
+    elif not any(line.startswith("meta:") for line in tail):
+        tail = new_tail + tail
+    return [*head, *(line for item in items + new_items for line in item), *tail]
+
+
+def _parts(lines):
+    """What stands before the columns, the lines of each column, and what stands behind."""
+    first = next((i for i, line in enumerate(lines) if line.rstrip() == "datatype:"), None)
+    if first is None:
+        return [*lines, "datatype:"], [], []
+    items, i = [], first + 1
+    while i < len(lines) and lines[i][:2] in ("- ", "  "):
+        if lines[i].startswith("- "):
+            items.append([])
+        items[-1].append(lines[i])
+        i += 1
+    return lines[: first + 1], items, lines[i:]
+
+
+def _with_words(tail, words):
+    """Metadata with more of it, entries of the same key replaced."""
+    keys = {word.split(":")[0] for word in words if word.startswith("- {")}
+    kept, i = [tail[0]], 1
+    while i < len(tail) and (tail[i].startswith(("- ", " ")) or not tail[i]):
+        if tail[i].startswith("- "):
+            leave = tail[i].split(":")[0] in keys
+        if not leave:
+            kept.append(tail[i])
+        i += 1
+    return [*kept, *words, *tail[i:]]
