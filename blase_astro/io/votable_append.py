@@ -111,10 +111,9 @@ class _Walk:
         at = self.parser.CurrentByteIndex
         if name == "VOTABLE" and not self.path:
             self.version = attributes.get("version", "1.1")
-        elif name == "TABLE":
-            if self.found is None:
-                self.prefix = qname.rpartition(":")[0]
-                self.table = {"fields": [], "infos": [], "rows": [], "kind": "", "stream": ()}
+        elif name == "TABLE" and self.found is None:
+            self.prefix = qname.rpartition(":")[0]
+            self.table = {"fields": [], "infos": [], "rows": [], "kind": "", "stream": ()}
         if self.table is not None:
             self.inside(name, attributes, at)
         self.path.append((name, attributes, at))

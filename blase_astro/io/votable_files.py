@@ -72,7 +72,11 @@ def read_votable(path):
     >>> read_votable('two.vot')['RA'].tolist()
     [1.5, 2.5]
     """
-    table = safe_votable(document(path)).get_first_table().to_table(use_names_over_ids=True)
+    try:
+        file = safe_votable(document(path))
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    table = file.get_first_table().to_table(use_names_over_ids=True)
     for name in table.colnames:
         column = table[name]
         if column.dtype.kind == "O" and all(isinstance(text, str) for text in column):
