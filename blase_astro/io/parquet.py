@@ -5,6 +5,7 @@ of the IVOA (``Table.read(..., format='parquet.votable')``, TOPCAT, LSDB), and a
 (``Table.read(..., format='parquet')``). pyarrow is imported where it is used.
 """
 
+import base64
 import json
 import re
 from contextlib import contextmanager
@@ -84,7 +85,10 @@ def parquet_sink(output, like, *, overwrite=False, kept=()):
                 writer.write_table(_arrow(block, schema, kept))
 
             yield write
-            metadata = _metadata(like) | _lengths(longest)
+            metadata = _metadata(like, longest) | _lengths(longest)
+            arrow = schema.with_metadata(metadata).serialize().to_pybytes()
+            # pyarrow would write its schema first, and then know no lengths of texts.
+            metadata[b"ARROW:schema"] = base64.b64encode(arrow)
             writer.add_key_value_metadata(metadata)
 
 
@@ -129,15 +133,23 @@ def _arrow_type(column):
     return base if column.ndim == 1 else pa.list_(base, n)
 
 
-def _metadata(table):
+def _metadata(table, longest):
     """Both sets of metadata that describe a table."""
-    fields = "\n".join(field_element(column) for column in table.itercols())
+    fields = "\n".join(_field(column, longest.get(column.name)) for column in table.itercols())
     content = _DOCUMENT.format(fields=fields, words="\n".join(add_words(table.meta, "1.4")))
     return {
         _VERSION: b"1.0",
         _CONTENT: content.encode(),
         _YAML: "\n".join(yaml_lines(table)).encode(),
     }
+
+
+def _field(column, length=None, prefix=""):
+    """FIELD element of a column; astropy cannot join text of any length with what it reads."""
+    text = None
+    if column.dtype.kind in "US":
+        text = "unicodeChar", length or _length(column.dtype)
+    return field_element(column, text=text, prefix=prefix)
 
 
 def _arrow(table, schema, kept):
@@ -234,13 +246,13 @@ def _extended(old, columns):
     content = metadata.get(_CONTENT, b"").decode()
     if not content:
         known = _table(old.empty_table())
-        fields = "\n".join(field_element(column) for column in known.itercols())
+        fields = "\n".join(_field(column) for column in known.itercols())
         content = _DOCUMENT.format(fields=fields, words="")
     for name in set(columns.colnames) & set(old.names):  # replaced
         content = re.sub(_FIELD.replace("NAME", re.escape(f'name="{name}"')), "", content)
     *_, last = re.finditer(_FIELD.replace("NAME", "") + r"|<(?P<p>\w*:?)TABLE\b[^>]*>", content)
     prefix = last["prefix"] or last["p"] or ""
-    fields = [field_element(column, prefix=prefix) for column in columns.itercols()]
+    fields = [_field(column, prefix=prefix) for column in columns.itercols()]
     content = content[: last.end()] + "\n".join(["", *fields]) + content[last.end() :]
     metadata[_CONTENT], metadata[_VERSION] = content.encode(), b"1.0"
     return metadata

@@ -175,13 +175,13 @@ def _edited(data, edits):
 
 def _field_edits(table, columns, old):
     """The new FIELD elements behind the last one; those of replaced columns where they stand."""
-    text_size = "*" if table.kind == "TABLEDATA" else None
+    binary = table.kind != "TABLEDATA"
     added = ""
     for name in columns.colnames:
         attributes, start, end = table.fields[old[name]] if name in old else ({}, 0, 0)
         column = columns[name]
-        size = text_size or str(max(column.dtype.itemsize // 4, 1))
-        text = field_element(column, text_size=size, prefix=table.prefix, ID=attributes.get("ID"))
+        kind = _text_kind(column) if binary and column.dtype.kind == "U" else None
+        text = field_element(column, text=kind, prefix=table.prefix, ID=attributes.get("ID"))
         if name in old:
             yield start, end, text
         else:
@@ -281,13 +281,19 @@ def _row_spans(stream, sizes, flags):
         yield spans
 
 
+def _text_kind(column):
+    """Type and length of text in a binary stream."""
+    ascii_only = all(map(str.isascii, column.tolist()))
+    return "char" if ascii_only else "unicodeChar", max(column.dtype.itemsize // 4, 1)
+
+
 def _cell_bytes(column):
     """The cells of one of our columns: numbers, or text of one length."""
     values, _ = plain_values(column)
     if values.dtype.kind == "U":
-        n = max(values.dtype.itemsize // 4, 1)
+        kind, n = _text_kind(column)
         codes = values.astype(f"U{n}").view(np.uint32).reshape(len(values), n)
-        values = codes.astype(">u1" if (codes < 128).all() else ">u2")
+        values = codes.astype(">u1" if kind == "char" else ">u2")
     elif values.dtype.kind == "b":
         values = np.where(values, b"T", b"F")
     values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder(">")))

@@ -148,15 +148,15 @@ def _text(value):
     return "" if value is None else str(value)
 
 
-def field_element(column, *, text_size="*", prefix="", ID=None):
+def field_element(column, *, text=None, prefix="", ID=None):
     """FIELD element of a column.
 
     Parameters
     ----------
     column : `~astropy.table.Column`
         Column; ``meta['ucd']`` and ``meta['utype']`` become attributes.
-    text_size : str
-        ``arraysize`` of text.
+    text : tuple of str and int, optional
+        ``datatype`` and ``arraysize`` of text; by default that which it needs, of any length.
     prefix : str
         Before the names of elements.
     ID : str, optional
@@ -178,9 +178,9 @@ def field_element(column, *, text_size="*", prefix="", ID=None):
     info = column.info
     shape, null = list(values.shape[1:]), None
     if values.dtype.kind == "U":
-        ascii_only = all(text.isascii() for text in values.ravel().tolist())
-        datatype = "char" if ascii_only else "unicodeChar"
-        shape = [values.dtype.itemsize // 4, *reversed(shape)] if shape else [text_size]
+        ascii_only = all(map(str.isascii, values.ravel().tolist()))
+        datatype, size = text or ("char" if ascii_only else "unicodeChar", "*")
+        shape = [values.dtype.itemsize // 4, *reversed(shape)] if shape else [size]
     elif values.dtype.kind == "O":
         datatype, shape = _DATATYPES[np.result_type(*values).str[1:]], ["*"]
     else:
