@@ -1,15 +1,22 @@
 """Annotate catalogs with the estimates, match catalogs with the training set."""
 
+import os
+
 import numpy as np
 
 from .bulk import read_chunks
 from .columns import EMPTY, MATCH_COLUMNS, column_table, estimate_columns
 from .estimates import Settings, estimate_chunks
 from .flags import Flag
+from .io.archive import read_points
+from .io.table import Points, join_points, points_from_seds
 from .joins import file_keys, join_names, join_sky
 from .sky import find_position, known_positions, positions
 
 __all__ = ["annotate", "annotate_file", "match", "match_file"]
+
+# Rows of a catalog whose own photometry is held as measurements at once.
+_ROWS = 20_000
 
 
 def _quiet(_text):
@@ -51,13 +58,21 @@ def _with_positions(chunks, fallback):
         yield chunk._replace(ra=ra, dec=dec)
 
 
-def _annotation(catalog, seds, settings, *, ra, dec, frame, sed_column, say, **reading):
+def _annotation(
+    catalog, seds, settings, *, ra, dec, frame, sed_column, say, bands=None, ebv=None, **reading
+):
     """The columns of the estimates, one value a row of the catalog."""
+    if seds is None and bands is None:
+        raise ValueError("nothing to estimate from: wanted SEDs, or bands of the catalog itself")
     if sed_column is not None and sed_column not in catalog.colnames:
         raise ValueError(
             f"the catalog has no column {sed_column!r}; it has {', '.join(catalog.colnames)}"
         )
-    position = _where(catalog, ra, dec, frame, say, needed=sed_column is None)
+    needed = sed_column is None and seds is not None
+    position = _where(catalog, ra, dec, frame, say, needed=needed)
+    if bands is not None:
+        where = {"sed_column": sed_column, "say": say, "progress": reading.get("progress")}
+        return _photometry(catalog, seds, settings, position, bands, ebv, **where)
     chunks = read_chunks(seds, settings.first.bin_edges, **reading)
     if sed_column is not None:
         wanted = _text(catalog[sed_column])
@@ -73,6 +88,51 @@ def _annotation(catalog, seds, settings, *, ra, dec, frame, sed_column, say, **r
         sed, ambiguous = join_sky(position, (found["ra"], found["dec"]), settings.radius)
     _say_join(sed, ambiguous, found, say)
     return _spread_to_rows(found, sed, ambiguous, position, settings)
+
+
+def _photometry(catalog, seds, settings, position, bands, ebv, *, sed_column, say, progress):
+    """As `_annotation`, from the catalog's own measurements and those of SEDs, if there are any."""
+    from .bands import bands_in, merge_points, points_from_bands
+
+    used = bands_in(catalog, bands, say=say)
+    sed, ambiguous = np.full(len(catalog), -1), np.zeros(len(catalog), bool)
+    if seds is not None:
+        files = _all_points(seds)
+        if sed_column is not None:
+            sed, ambiguous = join_names(_text(catalog[sed_column]), files.name)
+        else:
+            sed, ambiguous = join_sky(position, (files.ra, files.dec), settings.radius)
+        unread = np.array(files.error, dtype=str)
+        _say_join(sed, ambiguous, {"name": np.array(files.name), "message": unread}, say)
+
+    def blocks():
+        for start in range(0, len(catalog), _ROWS):
+            rows = slice(start, start + _ROWS)
+            at = (coordinate[rows] for coordinate in position)
+            points = points_from_bands(catalog[rows], used, *at, ebv=ebv)
+            yield points if seds is None else merge_points(points, files, sed[rows])
+
+    chunks = read_chunks(blocks(), settings.first.bin_edges, progress=progress)
+    parts = list(estimate_chunks(chunks, settings, say))
+    if not parts:
+        raise ValueError("the catalog has no rows")
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return _spread_to_rows(found, np.arange(len(catalog)), ambiguous, position, settings)
+
+
+def _all_points(seds):
+    """The measurements of SEDs of any kind at once: they are wanted row by row of the catalog."""
+    alone = isinstance(seds, (str, os.PathLike, Points)) or hasattr(seds, "colnames")
+    parts = []
+    for item in [seds] if alone else seds:
+        if isinstance(item, Points):
+            parts.append(item)
+        elif isinstance(item, (str, os.PathLike)):
+            parts.extend(read_points(item))
+        else:
+            name, sed = item if isinstance(item, tuple) else (item.meta.get("name"), item)
+            parts.append(points_from_seds([sed])._replace(name=[str(name or "")]))
+    return join_points(parts)
 
 
 def _say_join(sed, ambiguous, found, say):
@@ -122,6 +182,8 @@ def _annotated(
     dec=None,
     frame=None,
     sed_column=None,
+    bands=None,
+    ebv=None,
     prefix="",
     say=None,
     command="",
@@ -131,20 +193,21 @@ def _annotated(
     """The columns to append to a catalog, as a table."""
     settings = Settings.of(options)
     where = {"ra": ra, "dec": dec, "frame": frame, "sed_column": sed_column}
+    where |= {"bands": bands, "ebv": ebv}
     arrays = _annotation(catalog, seds, settings, say=say or _quiet, **where, **dict(reading))
     columns = settings.columns(estimate_columns, rest=True)
     return column_table(arrays, columns, settings.meta(command), prefix)
 
 
-def annotate(catalog, seds, *, overwrite_columns=False, jobs=1, progress=None, **options):
+def annotate(catalog, seds=None, *, overwrite_columns=False, jobs=1, progress=None, **options):
     """Append the estimates of SEDs to the rows of a catalog.
 
     Parameters
     ----------
     catalog : `~astropy.table.Table`
         The catalog; it is not changed.
-    seds : path-like, `~astropy.table.Table`, or iterable
-        The SEDs, as for `~blase_astro.estimate`.
+    seds : path-like, `~astropy.table.Table`, or iterable, optional
+        The SEDs, as for `~blase_astro.estimate`; with ``bands`` there need be none.
     overwrite_columns : bool
         Replace columns of the same names.
     jobs, progress
@@ -153,6 +216,8 @@ def annotate(catalog, seds, *, overwrite_columns=False, jobs=1, progress=None, *
         How rows and SEDs go together: ``ra``, ``dec``, ``frame`` (position columns and their
         frame, see `~blase_astro.sky.find_position`), ``sed_column`` (column with the file names of
         the SEDs; by default they are joined by position, one to one, within ``radius``);
+        ``bands`` and ``ebv``, which make measurements from columns of the catalog itself, as
+        `~blase_astro.bands.points_from_bands` explains;
         ``prefix``, put before the names of the new columns; ``say``, called with lines of text
         about what was found; and what `~blase_astro.Settings` lists.
 
@@ -272,8 +337,8 @@ def annotate_file(
     ----------
     catalog : path-like
         The catalog; of a file with several tables the first.
-    seds : path-like, `~astropy.table.Table`, or iterable
-        The SEDs, as for `~blase_astro.estimate`.
+    seds : path-like, `~astropy.table.Table`, or iterable, optional
+        The SEDs, as for `~blase_astro.estimate`; with ``bands`` there need be none.
     output : path-like
         File to write, the format given by its suffix. Where it is that of the catalog, FITS or
         VOTable, all else in the file stays: other HDUs or elements, header cards, UCDs.

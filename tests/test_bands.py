@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from blase_astro import annotate, cli, estimate
 from blase_astro.bands import bands_in, merge_points, points_from_bands, read_bands
 from blase_astro.bands.sets import _ready
 from blase_astro.io import merge_seds, sed_table
@@ -605,3 +606,76 @@ def test_what_counts_as_measured_before():
     assert merge_points(bands, file, np.array([0])).duplicate.tolist() == [False, False, True, True]
     file = file._replace(duplicate=np.array([False, True]))
     assert merge_points(bands, file, np.array([0])).duplicate.tolist() == [False, True, True, False]
+
+
+# --- annotating -------------------------------------------------------------------------------
+
+
+def blazars():
+    """A catalog of three rows, of which the last has no measurement."""
+    return Table(
+        {
+            "RA": [30.0, 210.0, 5.0],
+            "DEC": [-45.0, 12.0, 5.0],
+            "S1.4": [250.0, 31.0, np.nan],
+            "W1mag": [12.1, 14.9, np.nan],
+            "Gmag": [16.0, 18.7, np.nan],
+        }
+    )
+
+
+SETS = ["NVSS", "AllWISE", "Gaia"]
+
+
+def test_annotate_without_seds(ensembles, monkeypatch):
+    """The rows get what their measurements get as SEDs, in blocks of any size."""
+    catalog = blazars()
+    points = points_from_bands(catalog, SETS, catalog["RA"], catalog["DEC"])
+    expected = estimate(points, ensemble=ensembles.values())
+    for rows in (20_000, 2):
+        monkeypatch.setattr("blase_astro.catalog._ROWS", rows)
+        annotated = annotate(catalog, bands=SETS, ensemble=ensembles.values())
+        assert annotated.colnames[:5] == catalog.colnames
+        for name in ("log_nu_peak", "log_nufnu_peak_hi", "n_points", "peak_flags", "bag"):
+            np.testing.assert_allclose(annotated[name], expected[name], rtol=1e-6)
+    assert np.isfinite(annotated["log_nu_peak"]).tolist() == [True, True, False]
+    with pytest.raises(ValueError, match="wanted SEDs, or bands of the catalog itself"):
+        annotate(catalog, ensemble=ensembles.values())
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_annotate_with_both(ensembles, by_name):
+    """A measurement that file and catalog have counts once; rows without a file have their own."""
+    catalog = blazars()
+    catalog["file"] = ["a.txt", "", ""]
+    meta = {"ra": 30.0, "dec": -45.0}
+    sed = sed_table([1.4e9, 2.4e17, 1e18], [3.6e-15, 2e-12, 1e-12], meta=meta)
+    options = {"sed_column": "file"} if by_name else {}
+    lines = []
+    annotated = annotate(
+        catalog,
+        [("a.txt", sed)],
+        bands=SETS,
+        ensemble=ensembles.values(),
+        say=lines.append,
+        **options,
+    )
+    assert annotated["n_points"].tolist() == [5, 3, 0]
+    assert "SEDs: 1, of which 1 belong to a row; rows: 3, of which 1 have an SED" in lines
+
+
+def test_annotate_command(ensemble_dir, tmp_path, capsys):
+    """`--bands` takes sets and files, apart or with commas; without SEDs it is enough."""
+    blazars().write(tmp_path / "catalog.fits")
+    own(column="Gmag", unit="mag", zero_point=3270.1, frequency=4.8217e14).write(
+        tmp_path / "mine.ecsv"
+    )
+    output = tmp_path / "out.fits"
+    words = ["annotate", str(tmp_path / "catalog.fits"), "-o", str(output)]
+    words += ["--ensemble", str(ensemble_dir)]
+    bands = ["--bands", "NVSS,AllWISE", "--bands", str(tmp_path / "mine.ecsv")]
+    assert cli.main([*words, *bands]) == 0
+    assert "bands: NVSS 1.4 GHz, AllWISE W1, Gmag; not in" in capsys.readouterr().err
+    assert Table.read(output)["n_points"].tolist() == [3, 3, 0]
+    assert cli.main(words) == 2
+    assert "wanted SEDs or --bands" in capsys.readouterr().err

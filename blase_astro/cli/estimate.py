@@ -46,15 +46,25 @@ def add_estimate(commands):
 def add_annotate(commands):
     parser = commands.add_parser("annotate", help="append the estimates of SEDs to a catalog")
     parser.add_argument("catalog", help="source catalog, in any format astropy reads")
-    parser.add_argument("seds", nargs="+", help="SED files, folders or zip archives of them")
+    parser.add_argument("seds", nargs="*", help="SED files, folders or zip archives of them")
     parser.add_argument("-o", "--output", required=True, help="catalog to write")
+    parser.add_argument(
+        "--bands",
+        action="append",
+        metavar="SET",
+        help="make measurements from the catalog's own columns: ready sets like AllWISE,Gaia, or "
+        "a table of bands",
+    )
+    parser.add_argument(
+        "--ebv", metavar="COL", help="column with E(B-V), to free the bands of extinction"
+    )
     parser.add_argument(
         "--sed-column", metavar="COL", help="column with the SEDs' file names, to join by"
     )
     add_estimate_options(parser)
     add_catalog_options(parser)
     add_output_options(parser)
-    parser.set_defaults(run=_run_annotate)
+    parser.set_defaults(run=_run_annotate, wrong_usage=parser.error)
 
 
 def add_match(commands):
@@ -180,14 +190,18 @@ def _summary(columns, options):
 def _run_annotate(options):
     from ..catalog import annotate_file
 
+    if not options.seds and not options.bands:
+        options.wrong_usage("nothing to estimate from: wanted SEDs or --bands")
     one_blas_thread()
     settings = catalog_settings(options) | estimate_settings(options) | {"jobs": options.jobs}
     with warnings_said(options):
         columns = annotate_file(
             options.catalog,
-            options.seds,
+            options.seds or None,
             options.output,
             sed_column=options.sed_column,
+            bands=options.bands and ",".join(options.bands).split(","),
+            ebv=options.ebv,
             progress=progress(options),
             **settings,
         )
