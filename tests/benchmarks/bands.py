@@ -20,11 +20,11 @@ from astropy.table import Table
 from made_with import record
 
 from blase_astro.bands import points_from_bands, read_bands
-from blase_astro.estimates import estimate_arrays, load_ensembles
+from blase_astro.estimates import Settings, estimate_arrays, load_ensembles
 from blase_astro.evaluate import evaluate_groups
 from blase_astro.flags import Flag
 from blase_astro.io import read_seds
-from blase_astro.sed import points_from_seds
+from blase_astro.io.table import points_from_seds
 from blase_astro.simulate.physics import _host
 from blase_astro.targets import sed_class
 
@@ -58,9 +58,9 @@ def main(args=None):
     parser.add_argument("--ensemble", help="folder of the ensemble (default: the package's)")
     parser.add_argument("-o", "--output", default="bands", help="name without suffix")
     options = parser.parse_args(args)
-    ensemble = load_ensembles(options.ensemble)[0]
-    write(blazars(options, ensemble), options.output)
-    write(others(ensemble), options.output + "_others")
+    settings = Settings(ensemble=load_ensembles(options.ensemble)[0])
+    write(blazars(options, settings), options.output)
+    write(others(settings), options.output + "_others")
     output = Path(options.output)
     record(output.parent, [output.name, f"{output.name}_others"], options.ensemble)
 
@@ -79,7 +79,7 @@ def write(rows, output):
 # --- blazars ----------------------------------------------------------------------------------
 
 
-def blazars(options, ensemble):
+def blazars(options, settings):
     """Scores of each class, for each choice of bands."""
     labels = Table.read(options.labels)
     label_of = {row["file"]: (row["log_nu_peak"], row["origin"]) for row in labels}
@@ -95,7 +95,7 @@ def blazars(options, ensemble):
     ):
         for bands, surveys in choices.items():
             kept = [sed if surveys is None else keep(sed, surveys) for sed in seds[origin]]
-            columns = estimate_arrays(points_from_seds(kept), ensemble=ensemble)
+            columns = estimate_arrays(points_from_seds(kept), settings)
             for row in scores(np.array(label[origin]), columns):
                 yield {"SEDs": origin, "bands": bands} | row
 
@@ -153,14 +153,13 @@ def doubts(flags):
 
 def flags_of(columns):
     """The column of flags, without those that say where the source is."""
-    (name,) = [name for name in columns if name.endswith("flags")]
-    return columns[name] & ~int(Flag.NO_POSITION | Flag.AMBIGUOUS_MATCH)
+    return columns["peak_flags"] & ~int(Flag.NO_POSITION | Flag.AMBIGUOUS_MATCH)
 
 
 # --- what is no blazar ------------------------------------------------------------------------
 
 
-def others(ensemble):
+def others(settings):
     """Estimates of stars and galaxies."""
     bands = read_bands(OF_OTHERS)
     bands = bands[np.unique(bands["frequency"], return_index=True)[1]]
@@ -168,14 +167,14 @@ def others(ensemble):
     for kelvin in (3500, 5800, 10_000, 30_000):
         flux = BlackBody(kelvin * u.K)(frequency * u.Hz).value
         log_nufnu = np.log10(frequency * flux)
-        yield {"object": f"star, {kelvin} K"} | estimates(log_nufnu, bands, ensemble)
+        yield {"object": f"star, {kelvin} K"} | estimates(log_nufnu, bands, settings)
     for z in (0.05, 0.2, 0.5):
         par = {"host": 0.0, "z": z}
         log_nufnu = _host(np.log10(frequency), par)
-        yield {"object": f"galaxy, z = {z}"} | estimates(log_nufnu, bands, ensemble)
+        yield {"object": f"galaxy, z = {z}"} | estimates(log_nufnu, bands, settings)
 
 
-def estimates(log_nufnu, bands, ensemble):
+def estimates(log_nufnu, bands, settings):
     """What N objects of one shape, G from 13 to 18, get."""
     rng = np.random.default_rng(0)
     zero = np.array(1e-23 * bands["zero_point"] * bands["frequency"])
@@ -188,7 +187,7 @@ def estimates(log_nufnu, bands, ensemble):
         measured[measured > FAINTEST[row["survey"]]] = np.nan
         catalog[row["column"]] = measured
         catalog[row["error"]] = 0.05
-    columns = estimate_arrays(points_from_bands(catalog, bands), ensemble=ensemble)
+    columns = estimate_arrays(points_from_bands(catalog, bands), settings)
     mean, flags = columns["log_nu_peak"], flags_of(columns)
     known = np.isfinite(mean)
     low, middle, high = np.quantile(mean[known], [0.16, 0.5, 0.84]) if known.any() else [np.nan] * 3
