@@ -47,10 +47,10 @@ class Population(NamedTuple):
         return float(np.interp(0.5, np.cumsum(self.share), self.grid))
 
 
-def _smooth(share, step):
+def _smooth(share, step, width=_SMOOTHING):
     """Shares (n_grid,) smoothed by a normal distribution, nothing lost at the ends."""
     cell = np.arange(len(share))
-    kernel = np.exp(-0.5 * ((cell[:, None] - cell) * step / _SMOOTHING) ** 2)
+    kernel = np.exp(-0.5 * ((cell[:, None] - cell) * step / width) ** 2)
     return (kernel / kernel.sum(axis=0)) @ share
 
 
@@ -156,12 +156,20 @@ def with_population(distribution, training, population):
     array([[0.04, 0.1 , 0.23, 0.62]])
     """
     ratio = _ratio(population, training)
-    if distribution.base is not None:  # each source has a grid of its own
+    if not _same_grid(distribution, training.grid):
         ratio = np.interp(distribution.centres(), training.grid, ratio)
     return distribution.times(ratio)
 
 
-def find_population(distribution, training, weight=None):
+def find_population(
+    distribution,
+    training,
+    weight=None,
+    *,
+    n_steps=_STEPS,
+    smoothing=_SMOOTHING,
+    mixed_in=_MIXED_IN,
+):
     """The population of a catalog, from the distributions of its sources.
 
     Parameters
@@ -172,13 +180,18 @@ def find_population(distribution, training, weight=None):
         The training population.
     weight : array_like, shape (n,), optional
         How often each source counts, as for a bootstrap; once by default.
+    n_steps : int
+        Steps of expectation maximisation from the training population on.
+    smoothing : float
+        Each step is smoothed by so much (dex).
+    mixed_in : float
+        How many sources' worth of the training population is mixed in at each step. The defaults
+        are those of a prior: few sources change little.
 
     Returns
     -------
     population : Population
-        What ten steps of expectation maximisation from the training population lead to, each
-        smoothed by 0.2 dex, with thirty sources' worth of the training population mixed in: few
-        sources change little.
+        The distribution of the peaks themselves, without the errors of the estimates.
 
     Raises
     ------
@@ -209,16 +222,21 @@ def find_population(distribution, training, weight=None):
     some, weight = distribution[known], weight[known]
     step = training.grid[1] - training.grid[0]
     population = training
-    for _ in range(_STEPS):
+    for _ in range(n_steps):
         count = weight @ _shares(with_population(some, training, population), training.grid)
-        count = _smooth(count, step) + _MIXED_IN * training.share
+        count = _smooth(count, step, smoothing) + mixed_in * training.share
         population = training._replace(share=count / count.sum())
     return population
 
 
+def _same_grid(distribution, grid):
+    """Is the grid that of all sources?"""
+    return distribution.base is None and np.array_equal(distribution.grid, grid)
+
+
 def _shares(distribution, grid):
     """Probabilities (n, n_grid) of the cells of a grid."""
-    if distribution.base is None and np.array_equal(distribution.grid, grid):
+    if _same_grid(distribution, grid):
         return distribution.probability
     edges = np.append(grid, 2 * grid[-1] - grid[-2]) - (grid[1] - grid[0]) / 2
     cdf = distribution.cdf(np.broadcast_to(edges, (len(distribution), len(edges))))

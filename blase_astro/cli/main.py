@@ -9,6 +9,7 @@ from ..io.names import shown
 from .estimate import add_annotate, add_estimate, add_match
 from .evaluate import add_evaluate, add_plot, add_refine
 from .fetch import add_fetch
+from .population import add_population
 from .train import add_simulate, add_train
 
 __all__ = ["main"]
@@ -30,6 +31,7 @@ _COMMANDS = [
     add_estimate,
     add_annotate,
     add_match,
+    add_population,
     add_train,
     add_simulate,
     add_fetch,
