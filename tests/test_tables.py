@@ -7,10 +7,6 @@ import pytest
 from astropy.table import Table
 from numpy.testing import assert_allclose, assert_array_equal
 
-from blase_astro.estimates import load_ensembles
-from blase_astro.evaluate import evaluate_groups, out_of_bag
-from blase_astro.sed import RICH_BINS
-
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "docs" / "tables"
 # Tables that say nothing of the shipped ensembles: times, files of others, ensembles of their own.
@@ -41,7 +37,7 @@ def same(found, name, **rows):
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_made_with_the_shipped_ensembles(name):
-    """Who ships other ensembles makes the tables anew; how, the heads of the scripts say."""
+    """Who ships other ensembles makes the tables anew, with tests/benchmarks/tables.py."""
     import made_with
 
     known = Table.read(TABLES / made_with.NAME)
@@ -58,26 +54,16 @@ def test_recipes():
 
 def test_accuracy():
     """The rows of the shipped ensembles, out of bag."""
+    import tables
+
     written = Table.read(TABLES / "accuracy.ecsv")
     written = written[written["method"] == "ensemble"]
-    for ensemble in load_ensembles():
-        table = out_of_bag(ensemble)
-        rich = np.asarray(table["n_bins"]) >= RICH_BINS
-        names = ("label", "mean", "lo", "hi", "cdf")
-        columns = {name: np.asarray(table[name]) for name in names}
-        for row in evaluate_groups({"rich": rich, "sparse": ~rich}, **columns)[1:]:
-            target = written["target"] == {"nu_peak": "log nu_peak"}.get(
-                ensemble.target, "log nuFnu_peak"
-            )
-            (expected,) = written[target & (written["SEDs"] == row["sources"])]
-            assert row["n"] == expected["n"]
-            for score, title in (
-                ("abs_error_median", "median error"),
-                ("outliers", "beyond 1 dex"),
-                ("coverage_95", "coverage"),
-                ("winkler", "Winkler score"),
-            ):
-                assert_allclose(row[score], expected[title], rtol=0, atol=0.0011)
+    found = list(tables.accuracy_rows())
+    assert len(found) == len(written) == 4
+    for where, scores in found:
+        (row,) = (row for row in written if (row["target"], row["SEDs"]) == where)
+        for title, value in scores.items():
+            assert_allclose(value, row[title], rtol=0, atol=0.0011, err_msg=title)
 
 
 def test_flags(shared_data):

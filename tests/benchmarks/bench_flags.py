@@ -15,9 +15,8 @@ import numpy as np
 from made_with import record
 
 from blase_astro.bulk import read_chunks
-from blase_astro.estimates import _estimate_chunk, _settings
+from blase_astro.estimates import Settings, estimate_binned
 from blase_astro.flags import Flag
-from blase_astro.sky import pairs
 
 
 def thinned(chunk, rng):
@@ -34,18 +33,14 @@ def thinned(chunk, rng):
 
 def out_of_bag(archive, settings, copies, rng):
     """Estimates of the training sources, with their labels."""
-    sources = settings.first.source_columns
     parts = []
     for chunk in read_chunks(archive, settings.first.bin_edges):
+        source, _, _ = settings.first.find_source((chunk.ra, chunk.dec))
         for one in [thinned(chunk, rng) for _ in range(copies)] or [chunk]:
-            parts.append(_estimate_chunk(one, settings))
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    row, source, _ = pairs(
-        columns["ra"], columns["dec"], sources["ra"], sources["dec"], settings.radius
-    )
-    row, first = np.unique(row, return_index=True)
-    found = {name: values[row] for name, values in columns.items()}
-    return found | {"label": sources["label"][source[first]]}
+            columns, _ = estimate_binned(one.binned, one.n_points, one.ra, one.dec, settings)
+            columns["label"] = settings.first.source_columns["label"][source]
+            parts.append({name: values[source >= 0] for name, values in columns.items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def line(name, rows, error, width, covered):
@@ -61,12 +56,12 @@ def line(name, rows, error, width, covered):
 
 def lines(archive, ensemble, *, thin):
     """The table as lines of text."""
-    settings = _settings(ensemble)
+    settings = Settings(ensemble=ensemble)
     found = out_of_bag(archive, settings, 3 * thin, np.random.default_rng(0))
     target = settings.first.target
     mean, lo, hi = (found[f"log_{target}{end}"] for end in ("", "_lo", "_hi"))
     known = np.isfinite(mean) & np.isfinite(found["label"])
-    flags = found["flags"][known]
+    flags = found["peak_flags"][known]
     error = np.abs(mean - found["label"])[known]
     covered = ((lo <= found["label"]) & (found["label"] <= hi))[known]
     table = error, (hi - lo)[known], covered

@@ -12,10 +12,10 @@ import numpy as np
 from astropy.table import Table
 from made_with import record
 
-from blase_astro.calibration import calibrate_out_of_bag
-from blase_astro.ensemble import TARGETS, Ensemble
-from blase_astro.evaluate import class_groups, evaluate_groups
+from blase_astro import Ensemble
+from blase_astro.evaluate import class_groups, evaluate_groups, out_of_bag
 from blase_astro.sed import RICH_BINS
+from blase_astro.targets import TARGETS
 
 # Bins of the two recipes differ: an SED is rich if it was so in the first ensemble's bins.
 GROUPS = ("rich", "sparse", "LSP", "ISP", "HSP")
@@ -23,14 +23,10 @@ GROUPS = ("rich", "sparse", "LSP", "ISP", "HSP")
 
 def scores(ensemble, rich, peak):
     """Scores of each group, the intervals calibrated without the bag that is judged."""
-    label, mean, std, n_bins, bag = (
-        ensemble.source_columns[name] for name in ("label", "oob_mean", "oob_std", "n_bins", "bag")
-    )
-    lo, hi = np.empty((2, len(label)))
-    for rows, calibration in calibrate_out_of_bag(bag, label, mean, std, n_bins):
-        lo[rows], hi[rows] = calibration.interval(mean[rows], std[rows], n_bins[rows])
+    table = out_of_bag(ensemble)
+    columns = {name: np.asarray(table[name]) for name in ("label", "mean", "lo", "hi")}
     groups = {"rich": rich, "sparse": ~rich} | class_groups(peak)
-    return evaluate_groups(groups, label, mean, lo, hi)
+    return evaluate_groups(groups, **columns)
 
 
 def main(arguments=None):

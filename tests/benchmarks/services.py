@@ -34,7 +34,7 @@ CUTS = {
     "radio to ultraviolet (as VizieR)": lambda sed, i: sed["frequency"].filled(np.inf) < 1e16,
     "one point in four": lambda sed, i: np.random.default_rng(i).random(len(sed)) < 0.25,
 }
-SHOWN = ("log_nu_peak", "log_nu_peak_lo", "log_nu_peak_hi", "sed_class", "n_points", "n_bins")
+SHOWN = ("log_nu_peak", "log_nu_peak_lo", "log_nu_peak_hi", "peak_class", "n_points", "n_bins")
 
 
 def nearest(table, ra, dec, columns, radius=10.0):

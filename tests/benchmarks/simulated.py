@@ -22,8 +22,8 @@ from blase_astro.training import read_training_set, training_points
 def rows(ensemble, binned, label, classes):
     """Median error, bias, coverage and Winkler score by richness and class."""
     n_bins = np.isfinite(binned).sum(axis=1)
-    mean, std = ensemble.predict(binned)
-    lo, hi = ensemble.interval(mean, std, n_bins)
+    distribution = ensemble.predict(binned)
+    mean, (lo, hi) = distribution.median(), distribution.interval()
     outside = np.maximum(lo - label, 0) + np.maximum(label - hi, 0)
     winkler = hi - lo + 40 * outside
     for richness in ("rich", "sparse"):
