@@ -19,6 +19,8 @@ FORMAT_VERSION = 2
 # No ensemble is larger: a file that claims more is refused before it is read.
 _MAX_BYTES = 2**29
 _MAX_HEADER = 2**22
+# Beyond this the products of float32 overflow.
+_MAX_WEIGHT = 1e5
 
 
 def checksum(header, arrays):
@@ -108,7 +110,7 @@ def read_ensemble(path):
     if stored != checksum(header | {"format_version": version}, arrays):
         raise ValueError(f"{path}: damaged ensemble (its checksum does not fit)")
     try:
-        _validate(header, arrays)
+        _validate(header, arrays, largest_score=np.inf if version == 1 else 1.0)
     except _Wrong as error:
         raise ValueError(f"{path}: no valid ensemble: {error}") from None
     if version == 1 and "calibration_score" in arrays:
@@ -145,7 +147,7 @@ class _Wrong(ValueError):
     """What is wrong with the content of an ensemble."""
 
 
-def _validate(header, arrays):
+def _validate(header, arrays, largest_score):
     """Refuse what no training makes: shapes, finiteness and ranges of everything."""
     if header.get("target") not in TARGETS:
         raise _Wrong(f"target: wanted one of {', '.join(TARGETS)}, got {header.get('target')!r}")
@@ -157,7 +159,7 @@ def _validate(header, arrays):
     _validate_output(arrays, shape, n_out)
     _validate_sources(arrays, shape[0], n_out)
     if any(name.startswith("calibration_") for name in arrays):
-        _validate_calibration(arrays)
+        _validate_calibration(arrays, largest_score)
     if "reference" in header["meta"]:
         _validate_reference(header["meta"]["reference"])
 
@@ -198,7 +200,10 @@ def _validate_layers(header, arrays, n_bins):
     for i in range(header["n_layers"]):
         weight = _numbers(arrays, f"weight_{i}", (*shape, n_in, None))
         shape, n_in = weight.shape[:2], weight.shape[3]
-        _numbers(arrays, f"bias_{i}", (*shape, n_in))
+        bias = _numbers(arrays, f"bias_{i}", (*shape, n_in))
+        largest = max(float(np.abs(a).max(initial=0)) for a in (weight, bias))
+        if largest > _MAX_WEIGHT:
+            raise _Wrong(f"weight_{i}, bias_{i}: beyond {_MAX_WEIGHT:g}, which no training makes")
     if min(*shape, n_in) < 1:
         raise _Wrong("no member, or no output")
     return shape, n_in
@@ -251,16 +256,16 @@ def _validate_sources(arrays, n_bags, n_grid):
             raise _Wrong("source_oob_std: wanted positive numbers")
 
 
-def _validate_calibration(arrays):
+def _validate_calibration(arrays, largest_score):
     lowest = _numbers(arrays, "calibration_lowest_n_bins", (None,), "iu")
     size = _numbers(arrays, "calibration_size", (len(lowest),), "iu")
     if not len(size) or size.min() < 1 or (np.diff(lowest) <= 0).any():
         raise _Wrong("calibration: wanted groups that rise and are not empty")
     score = _numbers(arrays, "calibration_score", (int(size.sum()),))
-    if any(
-        (np.diff(part) <= 0).any() or part[0] < 0 for part in np.split(score, np.cumsum(size)[:-1])
-    ):
-        raise _Wrong("calibration_score: wanted rising numbers, none negative")
+    groups = np.split(score, np.cumsum(size)[:-1])
+    rising = all((np.diff(group) > 0).all() for group in groups)
+    if not rising or score.min() < 0 or score.max() > largest_score:
+        raise _Wrong("calibration_score: wanted rising probabilities")
 
 
 def _validate_reference(reference):
