@@ -39,6 +39,7 @@ _PUBLIC = {
     "Settings": "estimates",
     "annotate": "catalog",
     "estimate": "estimates",
+    "estimate_points": "points",
     "match": "catalog",
     "read_sed": "io",
     "read_seds": "io",

@@ -14,7 +14,7 @@ from .io.table import Points, points_from_seds
 from .sed import bin_points
 from .workers import Workers
 
-__all__ = ["Chunk", "read_chunks"]
+__all__ = ["Chunk", "binned_chunk", "read_chunks"]
 
 # SEDs whose rows are held at once, and how many a worker needs to be worth its start.
 _CHUNK = 256
@@ -24,7 +24,10 @@ _TOGETHER = 16
 
 
 class Chunk(NamedTuple):
-    """Some SEDs, binned: all that is kept of them."""
+    """Some SEDs, binned: all that is kept of them.
+
+    Of points that are from no file, ``name`` is an array of any type and ``error`` None.
+    """
 
     name: list
     ra: np.ndarray
@@ -35,7 +38,7 @@ class Chunk(NamedTuple):
     foreign: np.ndarray  # not from VOU_Blazars
 
 
-def _chunk(points, edges, foreign=False):
+def binned_chunk(points, edges, foreign=False):
     """Points of some SEDs, binned."""
     binned, n_points = bin_points(points, edges)
     foreign = np.broadcast_to(foreign, len(points.name))
@@ -115,13 +118,13 @@ def _item_chunks(item, edges, jobs, leave_out):
     if isinstance(item, (str, os.PathLike)):
         yield from _path_chunks(item, edges, jobs, leave_out)
     elif isinstance(item, Points):
-        yield _chunk(item, edges), len(item.name)
+        yield binned_chunk(item, edges), len(item.name)
     else:
         sed = item[1] if isinstance(item, tuple) and len(item) == 2 else item
         if not hasattr(sed, "colnames"):
             raise ValueError(f"{_WANTED}, got {type(sed).__name__}: {str(sed)[:60]}")
         points = points_from_seds([sed])._replace(name=[_name_of(item)])
-        yield _chunk(points, edges, (sed.meta.get("origin") or "vou") != "vou"), 1
+        yield binned_chunk(points, edges, (sed.meta.get("origin") or "vou") != "vou"), 1
 
 
 def _name_of(item):
@@ -153,7 +156,7 @@ def _path_chunks(path, edges, jobs, leave_out):
                 chunks = _from_workers(workers, pieces, edges, left)
             else:
                 read = points_of(source, names, _CHUNK, left)
-                chunks = (_chunk(points, edges, foreign) for points, foreign in read)
+                chunks = (binned_chunk(points, edges, foreign) for points, foreign in read)
             for chunk in chunks:
                 yield chunk, len(names)
     left.report(path)
@@ -182,7 +185,7 @@ def _answers(order):
     def answer(names, _kept=kept_open):
         left = Left()
         chunks = [
-            _chunk(p, edges, foreign) for p, foreign in points_of(source, names, _CHUNK, left)
+            binned_chunk(p, edges, foreign) for p, foreign in points_of(source, names, _CHUNK, left)
         ]
         if not chunks:
             return ([], [], left.skipped, left.malformed), []

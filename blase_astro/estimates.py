@@ -379,13 +379,14 @@ def estimate_chunks(chunks, settings, say=None):
             chunk.ra,
             chunk.dec,
             settings,
-            unread=np.array([bool(error) for error in chunk.error], dtype=bool),
+            unread=False if chunk.error is None else np.array([bool(e) for e in chunk.error]),
             foreign=chunk.foreign,
         )
         if posterior is not None:
             total, n = total + posterior, n + int((n_bins >= MIN_BINS).sum())
-        identity = {"name": np.array(chunk.name, dtype=str), "ra": chunk.ra, "dec": chunk.dec}
-        yield identity | columns | {"message": _messages(chunk.error, n_bins)}
+        identity = {"name": _names(chunk.name), "ra": chunk.ra, "dec": chunk.dec}
+        messages = {} if chunk.error is None else {"message": _messages(chunk.error, n_bins)}
+        yield identity | columns | messages
     if say is not None and settings.population == "training" and n >= _ENOUGH_SOURCES:
         _say_population(total, settings, say)
 
@@ -447,6 +448,11 @@ def _say_population(total, settings, say):
                 "estimates lean on; --population self (Python: population='self') takes the "
                 "catalog's own distribution"
             )
+
+
+def _names(names):
+    """Names as an array; that of points without files may be of any type."""
+    return names if isinstance(names, np.ndarray) else np.array(names, dtype=str)
 
 
 def _messages(errors, n_bins):

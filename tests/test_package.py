@@ -29,7 +29,7 @@ FLOORS = (
     ("bulk", "flags"),
     ("columns",),
     ("estimates",),
-    ("catalog", "simulate", "fetch", "plotting"),
+    ("catalog", "points", "simulate", "fetch", "plotting"),
     ("evaluate", "training"),
     ("cli",),
 )

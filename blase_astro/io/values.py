@@ -45,7 +45,11 @@ def numbers(table, name, unit=None):
     """
     if name not in table.colnames:
         return np.full(len(table), np.nan)
-    column = table[name]
+    return column_numbers(table[name], name, unit)
+
+
+def column_numbers(column, name, unit=None):
+    """As `numbers`, of a column by itself; the name is for messages."""
     if hasattr(column, "mjd") and unit == "d":  # astropy.time.Time
         values, masked = np.asarray(getattr(column.mjd, "unmasked", column.mjd)), column.mask
         return np.where(masked, np.nan, values)
@@ -126,12 +130,17 @@ def flags(table, name, unknown=False):
     """
     if name not in table.colnames:
         return np.zeros(len(table), dtype=bool)
-    values, masked = _values(table[name], name)
+    return column_flags(table[name], name, unknown)
+
+
+def column_flags(column, name, unknown=False):
+    """As `flags`, of a column by itself; the name is for messages."""
+    values, masked = _values(column, name)
     if values.dtype.kind == "b":
         return np.where(masked, unknown, values)
     if values.dtype.kind in "fiu":
         return np.where(masked | np.isnan(values), unknown, values != 0)
-    found = np.full(len(table), bool(unknown))
+    found = np.full(len(values), bool(unknown))
     for i in np.flatnonzero(~masked):
         word = _text(values[i]).strip().lower()
         if word not in {*_YES, *_NO, ""}:
