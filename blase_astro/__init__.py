@@ -1,8 +1,7 @@
 """Synchrotron peaks of blazars, with honest intervals, for whole catalogs."""
 
-from importlib import import_module
-
 from . import io  # importing it makes the SED formats known to Table.read  # noqa: F401
+from ._lazy import lazy, tell_new_names
 from ._version import __version__
 
 # How to cite the package, and what it stands on (the catalogs: CITATION.cff).
@@ -46,13 +45,17 @@ _PUBLIC = {
 }
 
 __all__ = ["__citation__", "__version__", *_PUBLIC]
+__getattr__, __dir__ = lazy(__name__, _PUBLIC)
 
-
-def __getattr__(name):
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
-
-
-def __dir__():
-    return sorted({*globals(), *_PUBLIC})
+tell_new_names(
+    {
+        f"{__name__}.{old}": f"{__name__}.{new}"
+        for old, new in {
+            "dataset": "training",
+            "train": "training",
+            "refine": "evaluate",
+            "report": "evaluate",
+            "io.vou_points": "io",
+        }.items()
+    }
+)

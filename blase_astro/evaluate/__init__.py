@@ -1,6 +1,6 @@
 """How good estimates are: scores, figures, reports, labels in doubt."""
 
-from importlib import import_module
+from .._lazy import lazy
 
 # Public name: module. Loaded when first used: not all of them are cheap.
 _PUBLIC = {
@@ -46,13 +46,4 @@ _PUBLIC = {
 }
 
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name):
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
-
-
-def __dir__():
-    return sorted({*globals(), *_PUBLIC})
+__getattr__, __dir__ = lazy(__name__, _PUBLIC)

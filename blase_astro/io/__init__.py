@@ -4,34 +4,26 @@ import importlib.abc
 import importlib.util
 import sys
 
-# Public name: module and its name there. Loaded when first used, so that the command can say how
+from .._lazy import lazy
+
+# Public name: module. Loaded when first used, so that the command can say how
 # many threads it wants before numpy is there.
 _PUBLIC = {
-    "Points": ("table", "Points"),
-    "flags": ("values", "flags"),
-    "list_seds": ("archive", "list_seds"),
-    "merge_seds": ("merge", "merge_seds"),
-    "numbers": ("values", "numbers"),
-    "read_points": ("archive", "read_points"),
-    "read_sed": ("archive", "read_sed"),
-    "read_seds": ("archive", "read_seds"),
-    "sed_table": ("table", "sed_table"),
-    "standard_sed": ("table", "standard_sed"),
-    "texts": ("values", "texts"),
+    "Points": "table",
+    "flags": "values",
+    "list_seds": "archive",
+    "merge_seds": "merge",
+    "numbers": "values",
+    "read_points": "archive",
+    "read_sed": "archive",
+    "read_seds": "archive",
+    "sed_table": "table",
+    "standard_sed": "table",
+    "texts": "values",
 }
 
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name):
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, there = _PUBLIC[name]
-    return getattr(importlib.import_module(f".{module}", __name__), there)
-
-
-def __dir__():
-    return sorted({*globals(), *_PUBLIC})
+__getattr__, __dir__ = lazy(__name__, _PUBLIC)
 
 
 def _register():
