@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .io.archive import Left, points_of
+from .io.archive import Left, points_of, read_stream
 from .io.members import opened
 from .io.table import Points, points_from_seds
 from .sed import bin_points
@@ -66,8 +66,8 @@ def read_chunks(seds, edges, *, jobs=1, progress=None, leave_out=None):
 
     Parameters
     ----------
-    seds : path-like, `~astropy.table.Table`, `~blase_astro.io.Points` or iterable
-        What `~blase_astro.estimate` takes.
+    seds : path-like, `~astropy.table.Table`, `~blase_astro.io.Points`, file object or iterable
+        What `~blase_astro.estimate` takes. Of several a bad one is an SED with an error.
     edges : ndarray of float, shape (n_bins, 2)
         Frequency bins, log10 of Hz.
     jobs : int
@@ -81,8 +81,13 @@ def read_chunks(seds, edges, *, jobs=1, progress=None, leave_out=None):
     ------
     chunk : Chunk
         Up to some hundred SEDs, in their order.
+
+    Raises
+    ------
+    ValueError, OSError
+        If what is given alone is no SED or cannot be read.
     """
-    alone = isinstance(seds, (str, os.PathLike, Points)) or hasattr(seds, "colnames")
+    alone = isinstance(seds, (str, os.PathLike, Points)) or _is_sed(seds) or _is_pair(seds)
     if not alone and not hasattr(seds, "__iter__"):
         raise ValueError(f"seds: {_WANTED}, got {seds!r}")
     waiting, done = [], 0
@@ -101,7 +106,16 @@ def read_chunks(seds, edges, *, jobs=1, progress=None, leave_out=None):
         yield _joined(waiting)
 
 
-_WANTED = "wanted paths, SED tables, pairs of name and SED table, or Points"
+_WANTED = "wanted paths, SED tables, open files, pairs of name and one of these, or Points"
+
+
+def _is_sed(item):
+    """Is it an SED table, or a file that is open for reading?"""
+    return hasattr(item, "colnames") or hasattr(item, "read")
+
+
+def _is_pair(item):
+    return isinstance(item, tuple) and len(item) == 2 and _is_sed(item[1])
 
 
 def _all(items, edges, jobs, leave_out):
@@ -116,24 +130,32 @@ def _all(items, edges, jobs, leave_out):
 def _item_chunks(item, edges, jobs, leave_out):
     """Chunks of a path, a table or points, and the number of SEDs in it."""
     if isinstance(item, (str, os.PathLike)):
-        yield from _path_chunks(item, edges, jobs, leave_out)
+        if Path(os.fsdecode(item)).is_fifo():
+            with open(item, "rb") as file:
+                yield from _item_chunks((_name_of(item), file), edges, jobs, leave_out)
+        else:
+            yield from _path_chunks(item, edges, jobs, leave_out)
     elif isinstance(item, Points):
         yield binned_chunk(item, edges), len(item.name)
     else:
-        sed = item[1] if isinstance(item, tuple) and len(item) == 2 else item
-        if not hasattr(sed, "colnames"):
+        sed = item[1] if _is_pair(item) else item
+        if hasattr(sed, "colnames"):
+            points = points_from_seds([sed])._replace(name=[_name_of(item)])
+            foreign = (sed.meta.get("origin") or "vou") != "vou"
+        elif hasattr(sed, "read"):
+            points, foreign = read_stream(sed, _name_of(item))
+        else:
             raise ValueError(f"{_WANTED}, got {type(sed).__name__}: {str(sed)[:60]}")
-        points = points_from_seds([sed])._replace(name=[_name_of(item)])
-        yield binned_chunk(points, edges, (sed.meta.get("origin") or "vou") != "vou"), 1
+        yield binned_chunk(points, edges, foreign), len(points.name)
 
 
 def _name_of(item):
     """What an SED is called: its file's name, the name that comes with it or that its table has."""
     if isinstance(item, (str, os.PathLike)):
         return os.path.basename(os.fsdecode(item))
-    if isinstance(item, tuple):
+    if isinstance(item, tuple) and item:
         return str(item[0])
-    return str(getattr(item, "meta", {}).get("name") or "")
+    return str(getattr(item, "meta", {}).get("name") or getattr(item, "name", ""))
 
 
 def _path_chunks(path, edges, jobs, leave_out):

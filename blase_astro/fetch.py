@@ -6,6 +6,8 @@ Needs the extra ``online`` (`astroquery`); nothing else in the package asks the 
 import contextlib
 import hashlib
 import os
+import queue
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -14,11 +16,11 @@ import numpy as np
 
 from ._version import __version__
 from .angles import arcsec
-from .io.answers import first_table, words
+from .io.answers import all_tables, first_table
 from .io.merge import merge_seds
 from .io.ned import ned_sed
 from .io.ssdc import read_ssdc
-from .io.values import numbers
+from .io.values import numbers, texts
 from .io.vizier import vizier_sed
 
 __all__ = ["CATALOGS", "SERVICES", "fetch_catalog", "fetch_sed", "resolve_name"]
@@ -40,6 +42,7 @@ _MAX_BYTES = 50_000_000
 # NED asks for at most one request a second; the others get the same courtesy.
 _SECONDS_BETWEEN = 1.0
 _last_request = {}
+_GRACE = 0.5  # seconds that a request has to say itself that it took too long
 
 
 def fetch_sed(target, services=SERVICES, *, radius=5.0, timeout=60.0, max_age=7.0):
@@ -160,7 +163,7 @@ def fetch_catalog(name, *, timeout=300.0, cache=True):
         )
     _need_astroquery()
     from astroquery import cache_conf
-    from astroquery.exceptions import RemoteServiceError, TableParseError, TimeoutError
+    from astroquery.exceptions import RemoteServiceError, TimeoutError
     from astroquery.vizier import Vizier
     from requests import RequestException
 
@@ -169,16 +172,14 @@ def fetch_catalog(name, *, timeout=300.0, cache=True):
     try:
         with cache_conf.set_temp("cache_active", cache), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tables = vizier.get_catalogs(wanted)
+            answer = vizier.get_catalogs_async(wanted).content
     except RequestException as error:
         raise OSError(_reason("VizieR", error, timeout)) from error
     except TimeoutError as error:
         raise OSError(f"VizieR did not answer in {timeout:g} s") from error
-    except (TableParseError, RemoteServiceError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise OSError(f"VizieR: damaged or cut off answer ({reason})") from error
-    if tables is None:  # astroquery's word for an answer that is no VOTable
-        raise OSError(f"VizieR: the answer for {wanted} is not a VOTable")
+    except RemoteServiceError as error:
+        raise OSError(f"VizieR: {' '.join(str(error).split())[:200]}") from error
+    tables, _ = all_tables(answer, "VizieR", invalid="mask")
     usable = [table for table in tables if len(table) and "_RAJ2000" in table.colnames]
     if not usable:
         raise ValueError(f"VizieR has no catalog {wanted} with positions")
@@ -215,13 +216,18 @@ def resolve_name(name, *, timeout=60.0, max_age=7.0):
     >>> resolve_name('PKS 2155-304')  # doctest: +REMOTE_DATA
     (329.7169..., -30.2255...)
     """
-    from astropy.coordinates.name_resolve import NameResolveError, get_icrs_coordinates
+    from astropy.coordinates.name_resolve import (
+        NameResolveError,
+        get_icrs_coordinates,
+        sesame_url,
+    )
     from astropy.utils import data
 
     def ask():
         try:
             with data.conf.set_temp("remote_timeout", timeout):
-                position = get_icrs_coordinates(name)
+                servers = len(sesame_url.get())
+                position = _in_time(lambda: get_icrs_coordinates(name), servers * timeout)
         except NameResolveError as error:
             if "All Sesame queries failed" in str(error):
                 reason = " ".join(str(error).split("below:")[-1].split())
@@ -256,7 +262,7 @@ def _fetch_ned(ra, dec, radius, **limits):
         return None
     # A blazar has entries of single surveys beside its own within arcseconds.
     best = np.argmax(np.nan_to_num(numbers(objects, "Photometry Points")))
-    name = words(objects, "Object Name")[best]
+    name = texts(objects, "Object Name")[best].strip()
     redshift = numbers(objects, "Redshift")[best]
     query = Ned.get_table(name, table="photometry", get_query_payload=True)
     table = _ask("ned", Ned.DATA_SEARCH_URL, query, _ned_table, **limits)
@@ -300,10 +306,42 @@ def _get(label, url, query, timeout, max_bytes=_MAX_BYTES):
         One line with the service and what went wrong: no network, a status that is no success,
         too slow, too large, cut off.
     """
+    _wait_for_turn(label)
+    try:
+        return _in_time(lambda: _body(label, url, query, timeout, max_bytes), timeout)
+    except TimeoutError as error:
+        raise OSError(f"{label}: {error}") from None
+
+
+def _in_time(work, timeout):
+    """What ``work`` returns, or TimeoutError when it takes longer.
+
+    Timeouts of sockets begin anew with every byte, so that one header a second keeps a request
+    waiting. A thread that is given up ends with the other side, or with this process.
+    """
+    done = queue.SimpleQueue()
+
+    def run():
+        try:
+            done.put((work(), None))
+        except BaseException as error:
+            done.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result, error = done.get(timeout=timeout + _GRACE)
+    except queue.Empty:
+        raise TimeoutError(f"not done after {timeout:g} s") from None
+    if error is not None:
+        raise error
+    return result
+
+
+def _body(label, url, query, timeout, max_bytes):
+    """Body of an HTTP answer; see `_get`."""
     import requests
     from urllib3.exceptions import HTTPError
 
-    _wait_for_turn(label)
     deadline = time.monotonic() + timeout
     options = {"headers": {"User-Agent": f"blase_astro/{__version__}"}, "stream": True}
     pieces, size = [], 0
@@ -405,7 +443,8 @@ def _savable(table, name):
         column = table[key]
         if column.dtype.kind in "OSU":
             mask = np.ma.getmaskarray(np.ma.asarray(column))
-            table[key] = np.ma.array(words(table, key).astype(str), mask=mask)
+            values = [" ".join(text.split()) for text in texts(table, key)]
+            table[key] = np.ma.array(values, dtype=str, mask=mask)
             # Text has no unit: VizieR's "h:m:s" is none that FITS or astropy know.
             table[key].description, table[key].meta = column.description, column.meta
     table.meta = {"VIZIER": table.meta.get("name", name), "ORIGIN": "VizieR, CDS Strasbourg"}

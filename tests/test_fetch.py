@@ -44,7 +44,13 @@ FAILURES = {
     "silent": r"did not answer in 0\.5 s",
     "drip": r"not done after 0\.5 s",
     "huge": "the answer is larger than 1 MB",
+    "headers": r"not done after 0\.5 s",
+    "stream": "VOTable refused: its data lie elsewhere|not JSON",
 }
+STREAM = """<?xml version="1.0"?>
+<VOTABLE version="1.3"><RESOURCE><TABLE><FIELD name="sed_freq" datatype="double"/>
+<DATA><BINARY><STREAM encoding="base64" href="URL"/></BINARY></DATA>
+</TABLE></RESOURCE></VOTABLE>"""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -76,6 +82,15 @@ class Handler(BaseHTTPRequestHandler):
             body = body[: length // 2]
         elif failure in ("huge", "drip"):
             body, length = b"<?xml " + b" " * 2_000_000, 2_000_006
+        elif failure == "headers":
+            for i in range(60):
+                self.wfile.write(b"HTTP/1.0 200 OK\r\n" if i == 0 else b"X-Y: %d\r\n" % i)
+                if self.server.stop.wait(0.1):
+                    return None
+        elif failure == "stream":
+            url = f"http://127.0.0.1:{self.server.server_port}/secret"
+            body = STREAM.replace("URL", url).encode()
+            length = len(body)
         self.send_response(200)
         self.send_header("Content-Length", str(length))
         self.end_headers()
@@ -170,9 +185,12 @@ def test_every_failure_is_one_line(server, monkeypatch, failure, path):
     service = path.split("/")[1]
     label = {"ned": "NED", "vizier": "VizieR", "ssdc": "SSDC"}[service]
     message = f"no SED of 329.71694 -30.22556: {label}.*{FAILURES[failure]}"
+    start = time.monotonic()
     with pytest.raises(OSError, match=message) as caught:
         fetch_sed(POSITION, services=service, timeout=0.5)
     assert "\n" not in str(caught.value)
+    assert time.monotonic() - start < 3
+    assert "/secret" not in paths(server)
 
 
 def test_partial_answers_are_used_and_said(server):
@@ -358,6 +376,9 @@ def test_catalog_failures(vizier):
         fetch_catalog("3HSP")
     answer["content"] = whole[: len(whole) // 2]
     with pytest.raises(OSError, match="damaged or cut off"):
+        fetch_catalog("3HSP")
+    answer["content"] = STREAM.replace("URL", "file:///etc/hostname").encode()
+    with pytest.raises(OSError, match=r"VizieR: VOTable refused.*\(file:///etc/hostname\)"):
         fetch_catalog("3HSP")
     answer["content"] = (DATA / "ned_nothing.xml").read_bytes()
     with pytest.raises(ValueError, match=r"no catalog J/A\+A/632/A77 with positions"):

@@ -4,6 +4,7 @@ import gzip
 import io
 import subprocess
 import sys
+import time
 import warnings
 from importlib import reload
 
@@ -412,6 +413,16 @@ class TestInput:
         with pytest.raises(ValueError, match="more than 500000 lines"):
             fast.parse_points(data.getvalue())
 
+    def test_too_many_sources(self):
+        """L6: as many titles as a file has lines would take gigabytes."""
+        data = f"{TITLE}\n".encode() * 100_000
+        start = time.monotonic()
+        with pytest.raises(ValueError, match="more than 10000 sources in one file; wanted it spl"):
+            read_sed(io.BytesIO(data))
+        with pytest.raises(ValueError, match="more than 10000 sources"):
+            fast.parse_points(data)
+        assert time.monotonic() - start < 1
+
     def test_no_such_file(self):
         """A missing file is an OSError."""
         with pytest.raises(FileNotFoundError, match=r"missing\.txt"):
@@ -463,6 +474,24 @@ class TestRows:
             reader.tables_from_bytes("sed", f"{TITLE}\n{row}\n".encode())
         assert_same_points(f"{TITLE}\n{row}\n".encode())
         assert_same_points(f"{TITLE}\n{ROW}\n{row}\n".encode())
+
+    @pytest.mark.parametrize(
+        "digits", ["9" * 40_000, "1" * 40_000 + "x", "0." + "0" * 80_000, "-" * 40_000]
+    )
+    @pytest.mark.parametrize("place", [0, 1, 5])
+    def test_numbers_without_end(self, digits, place):
+        """S1: a number of 40,000 digits is a malformed row, at once, by both ways of reading."""
+        tokens = ROW.split(None, 6)
+        tokens[place] = digits
+        row = "  ".join(tokens)
+        start = time.monotonic()
+        with pytest.warns(AstropyUserWarning, match="malformed rows skipped: 1, the first in line"):
+            (sed,) = reader.tables_from_bytes("sed", f"{TITLE}\n{ROW}\n{row}\n".encode())
+        assert len(sed) == 1
+        assert_same_points(f"{TITLE}\n{ROW}\n{row}\n".encode())
+        (sed,) = tables(f"   1  matched source  {digits}  {digits}  99\n{ROW}\n".encode())
+        assert np.isnan(sed.meta["ra"])
+        assert time.monotonic() - start < 1
 
     def test_headers_without_title(self):
         """Column titles make an SED too, with nothing known of its source."""

@@ -87,26 +87,13 @@ def _seds(options):
 
 def _inputs(options):
     """The SEDs to read: paths, the content of standard input or a pipe, or fetched by name."""
-    from pathlib import Path
-
-    from ..io.vou.fast import parse_points
-
-    def of_bytes(name, file):
-        return parse_points(file.read())._replace(name=[name])
-
     if options.name:
         from ..fetch import fetch_sed
 
         for name in options.name:
             yield fetch_sed(name, services(options), timeout=options.timeout)
     for path in options.seds:
-        if path == "-":
-            yield of_bytes("-", sys.stdin.buffer)
-        elif Path(path).is_fifo():
-            with open(path, "rb") as file:
-                yield of_bytes(path, file)
-        else:
-            yield path
+        yield ("-", sys.stdin.buffer) if path == "-" else path
 
 
 def _run_estimate(options):

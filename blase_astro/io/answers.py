@@ -43,24 +43,49 @@ def first_table(data, service):
     Raises
     ------
     OSError
-        If the bytes are no whole VOTable.
+        If the bytes are no whole VOTable, or one that `~blase_astro.io.votables.safe_votable`
+        refuses.
     ValueError
-        If it holds no table, the message repeating the error that the service put in its place;
-        or if it points elsewhere (see `~blase_astro.io.votables.safe_votable`).
+        If it holds no table; the message repeats the error that the service put in its place.
+    """
+    tables, complaint = all_tables(data, service)
+    if not tables:
+        raise ValueError(f"{service} answered: {complaint or 'nothing (no table)'}")
+    return tables[0]
+
+
+def all_tables(data, service, **options):
+    """Tables of a VOTable answer, and the error that the service put into it, '' if none.
+
+    Parameters
+    ----------
+    data : bytes
+        The VOTable.
+    service : str
+        Who sent it, for the error message.
+    **options
+        For `~blase_astro.io.votables.safe_votable`.
+
+    Returns
+    -------
+    tables : list of `~astropy.table.Table`
+        Columns named as the fields are; ``meta['name']`` is a table's name in the file.
+    complaint : str
+        What went wrong at the service.
     """
     try:
-        tree = safe_votable(data)
+        tree = safe_votable(data, **options)
     except (OSError, ValueError) as error:
-        raise type(error)(f"{service}: {error}") from error
-    tables = list(tree.iter_tables())
-    if not tables:
-        raise ValueError(f"{service} answered: {_complaint(tree) or 'nothing (no table)'}")
-    try:
-        table = tables[0].to_table(use_names_over_ids=True)
-    except Exception as error:  # columns of one name, units that are none, ...
-        raise OSError(f"{service}: damaged VOTable ({str(error)[:200]})") from error
-    table.meta["name"] = tables[0].name or ""
-    return table
+        raise OSError(f"{service}: {error}") from error
+    tables = []
+    for element in tree.iter_tables():
+        try:
+            table = element.to_table(use_names_over_ids=True)
+        except Exception as error:  # columns of one name, units that are none, ...
+            raise OSError(f"{service}: damaged VOTable ({str(error)[:200]})") from error
+        table.meta["name"] = element.name or ""
+        tables.append(table)
+    return tables, _complaint(tree)
 
 
 def _complaint(tree):

@@ -14,38 +14,32 @@ _TOO_LONG = f"longer than {MAX_BYTES >> 20} MiB, no SED is"
 _INFLATES = f"inflates beyond {MAX_BYTES >> 20} MiB or {MAX_RATIO} times its size"
 
 
-def stream_bytes(stream):
-    """Bytes of a file open for reading: standard input, a pipe, whatever has `read`; inflated."""
-    pieces, size = [], 0
-    while size <= MAX_BYTES and (piece := stream.read(MAX_BYTES + 1 - size)):
-        pieces.append(piece.encode("utf-8", "replace") if isinstance(piece, str) else piece)
-        size += len(pieces[-1])
-    if size > MAX_BYTES:
-        raise ValueError(_TOO_LONG)
-    return inflate(b"".join(pieces))
-
-
 def file_bytes(path):
     """Bytes of a file, inflated if it is compressed."""
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size  # 0 for a pipe
         if size > MAX_BYTES:
             raise ValueError(_TOO_LONG)
         data = file.read(size + 1) if size else b""
-        if len(data) == size and size:
-            return inflate(data)
-        return stream_bytes(_Continued(data, file))
+        if not size or len(data) != size:  # it grows, or comes in pieces
+            data += _all_of(file, MAX_BYTES - len(data))
+    return inflate(data)
 
 
-class _Continued:
-    """What was read of a file, and then the rest of it."""
+def stream_bytes(stream):
+    """Bytes of a file open for reading: standard input, a pipe, whatever has `read`; inflated."""
+    return inflate(_all_of(stream, MAX_BYTES))
 
-    def __init__(self, data, file):
-        self.data, self.file = data, file
 
-    def read(self, size):
-        data, self.data = self.data, b""
-        return data or self.file.read(size)
+def _all_of(stream, limit):
+    """What a stream holds up to its end, which has to come."""
+    pieces, size = [], 0
+    while size <= limit and (piece := stream.read(limit + 1 - size)):
+        pieces.append(piece.encode("utf-8", "replace") if isinstance(piece, str) else piece)
+        size += len(pieces[-1])
+    if size > limit:
+        raise ValueError(_TOO_LONG)
+    return b"".join(pieces)
 
 
 def member_bytes(member, packed, declared):
@@ -54,7 +48,7 @@ def member_bytes(member, packed, declared):
     What it declares may be a reason to refuse it at once, but is not trusted.
     """
     limit = min(MAX_BYTES, MAX_RATIO * packed)
-    data = b"" if declared > limit else member.read(limit + 1)
+    data = b"" if declared > limit else member.read(declared + 1)
     if max(declared, len(data)) > limit:
         raise ValueError(_INFLATES)
     return inflate(data)
@@ -141,7 +135,9 @@ def _npy(member, limit):
     if dtype.kind not in "biufUS" or dtype.hasobject:
         raise ValueError(f"an array of type {dtype}, wanted numbers or text")
     size = math.prod(shape) * dtype.itemsize
-    if math.prod(shape) * max(dtype.itemsize, 1) > limit or min(shape, default=0) < 0:
+    if any(type(n) is not int or n < 0 for n in shape):
+        raise ValueError(f"an array of shape {shape}")
+    if math.prod(shape) * max(dtype.itemsize, 1) > limit:
         raise ValueError(f"an array of shape {shape}, more than {limit} bytes")
     data = bytearray(member.read(size + 1))
     if len(data) != size:

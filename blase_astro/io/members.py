@@ -64,14 +64,6 @@ def opened(path):
         yield Opened(False, lambda: _sorted(names, path), read)
 
 
-def is_archive(path):
-    """Is the path a folder or an archive, of which files are read?"""
-    if os.path.isdir(path):
-        return True
-    with open(path, "rb") as file:
-        return bool(_archive_kind(file))
-
-
 def _sorted(names, path=None):
     """Names in their order, those that cannot be SEDs apart; what is there twice is said."""
     counts = Counter(names)

@@ -26,7 +26,8 @@ _TITLE = re.compile(
 _COLUMN_TITLES = re.compile(rb"^[ \t]*Frequency[ \t]+nufnu[ \t]+nufnu unc", re.MULTILINE)
 # Every part takes all it can and gives nothing back: a long token costs no more than a look.
 _NUMBER = re.compile(rb"([-+]?(?:\d++(?:\.\d*+)?|\.\d++))(?:[eEdD]([-+]?\d++)|([-+]\d{3}))?")
-_LONGEST = 64  # bytes of a number; a longer token is none
+_LONGEST = 64  # bytes of a number that Python does not read
+_LONGEST_NUMBERS = 400  # bytes of all numbers of a row, with the blanks between and before them
 _FLAGS = {b"Det ": False, b"UL  ": True, b"PT  ": False}
 _FLAG = re.compile(rb"(det|ul|pt)(?!\S)", re.IGNORECASE)
 _GAP = re.compile(rb"\s{2,}|\t")
@@ -72,8 +73,8 @@ def parse_row(line):
     tokens = line.split(None, 6)
     try:
         numbers = [float(token) for token in tokens[:6]]
-        if b"_" in line or max(map(len, tokens[:6]), default=0) > _LONGEST:
-            raise ValueError  # perhaps in a number, or one without end
+        if b"_" in line:  # perhaps in a number
+            raise ValueError
     except ValueError:
         numbers = _leading_numbers(tokens[:6])
     if len(numbers) == 6 and len(tokens) == 7:
@@ -82,6 +83,8 @@ def parse_row(line):
         numbers += [np.nan, np.nan]
         rest = line.split(None, 4)[4]
     else:
+        return None
+    if len(line) - len(rest) > _LONGEST_NUMBERS:
         return None
     flag = _FLAGS.get(rest[:4])
     if flag is None:
