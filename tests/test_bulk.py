@@ -42,7 +42,7 @@ class TestBadAmongGood:
         assert found.error[2].startswith("no SED table: wanted the columns 'frequency'")
         assert found.error[4].startswith("wanted paths, SED tables, open files, pairs")
         assert found.error[::3] == ["", ""]
-        assert estimate([GOOD, IN_JY], bag=-1)["flags"][1] & Flag.READ_ERROR
+        assert estimate([GOOD, IN_JY], bag=-1)["peak_flags"][1] & Flag.READ_ERROR
 
     def test_paths(self, tmp_path):
         """A missing file, a broken archive, JSON that is no SED: the good one is read."""
