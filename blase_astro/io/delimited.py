@@ -61,13 +61,19 @@ def _rows(table, kept=(), mark=","):
     """Rows of a table as tuples of text."""
     columns = []
     for name in table.colnames:
-        texts = _texts(table[name])
+        texts, is_text = _texts(table[name]), _is_text(table[name])
         if mark == "\t":  # which has no quotes everywhere
             texts = [re.sub(r"[\t\n]", " ", text) for text in texts]
-        if table[name].dtype.kind in "USO" and name not in kept:
+        if is_text and name not in kept:
             texts = [shield(text) for text in texts]
         columns.append(texts)
     return zip(*columns, strict=True) if columns else iter(())
+
+
+def _is_text(column):
+    """Could this hold what a spreadsheet would run?"""
+    dtype = getattr(column, "dtype", None)
+    return dtype is not None and dtype.kind in "USO"
 
 
 def _texts(column):

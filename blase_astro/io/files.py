@@ -266,6 +266,8 @@ def _write_text(table, stream, form, kept, named):
 
 def _plain(table):
     """The table without types that only Python has: half floats and objects that are no arrays."""
+    from .votable_files import plain_values
+
     plain = table.copy(copy_data=False)
     for name in table.colnames:
         kind = getattr(table[name], "dtype", None)
@@ -274,5 +276,5 @@ def _plain(table):
         if kind.str[1:] == "f2":
             plain[name] = table[name].astype("f4")
         elif kind.kind == "O" and not all(hasattr(value, "dtype") for value in table[name]):
-            plain[name] = table[name].astype(str)
+            plain[name] = plain_values(table[name])[0]
     return plain

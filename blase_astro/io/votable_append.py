@@ -69,14 +69,14 @@ def append_to_votable(source, columns, path, check):
 
 
 class Layout(NamedTuple):
-    """Where the parts of the first table with data stand in a document; all ends are exclusive."""
+    """Where the parts of the first table with rows stand in a document; all ends are exclusive."""
 
     version: str
     prefix: str  # of the elements' names, with its colon
     fields: list  # (attributes, start, end)
     infos: list  # (name, start, end), children of the table
     kind: str  # TABLEDATA, BINARY, BINARY2 or FITS
-    rows: list  # of TABLEDATA: (end of the last cell, end of the row, spans of the cells)
+    rows: list  # of TABLEDATA: (where cells end, None in <TR/>; span of all; spans of the cells)
     stream: tuple  # attributes, start and end of the stream's text
     end: int  # of DATA
 
@@ -96,7 +96,7 @@ class _Walk:
 
     def __init__(self, data):
         self.data, self.version, self.prefix, self.path = data, "", "", []
-        self.table = self.found = self.behind = None
+        self.table = self.found = self.behind = self.empty = None
         self.parser = expat.ParserCreate()
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.stop
@@ -113,7 +113,7 @@ class _Walk:
             self.version = attributes.get("version", "1.1")
         elif name == "TABLE" and self.found is None:
             self.prefix = qname.rpartition(":")[0]
-            self.table = {"fields": [], "infos": [], "rows": [], "kind": "", "stream": ()}
+            self.table = {"fields": [], "infos": [], "rows": [], "kind": "", "stream": ((), 0, 0)}
         if self.table is not None:
             self.inside(name, attributes, at)
         self.path.append((name, attributes, at))
@@ -132,7 +132,7 @@ class _Walk:
     def stop(self, qname):
         name, attributes, start = self.path.pop()
         at = self.parser.CurrentByteIndex
-        closed = self.data.startswith(b"</", at) and at > start
+        closed = self.data.startswith(f"</{qname}".encode(), at) and at > start
         end = self.data.index(b">", at) + 1 if closed else at
         parent = self.path[-1][0] if self.path else ""
         if name == "INFO" and parent == "TABLE" and (self.table or self.behind):
@@ -148,17 +148,20 @@ class _Walk:
         elif name == "TD" and parent == "TR":
             self.row.append((start, end))
         elif name == "TR" and parent == "TABLEDATA":
-            self.table["rows"].append((at if closed else start, end, self.row))
+            self.table["rows"].append((at if closed else None, (start, end), self.row))
         elif name == "DATA" and parent == "TABLE":
-            self.table["end"] = end
-            self.found = self.behind = self.table
+            self.table["end"], self.behind = end, self.table
+            if self.table["rows"] or b"".join(self.data[slice(*self.table["stream"][1:])].split()):
+                self.found = self.table
+            self.empty = self.empty or self.table
             self.table = None
 
     def layout(self):
-        if self.found is None:
-            raise ValueError("the VOTable holds no table")
+        found = self.found or self.empty
+        if found is None:
+            raise ValueError("the VOTable holds no table with data")
         prefix = self.prefix + ":" if self.prefix else ""
-        return Layout(version=self.version, prefix=prefix, **self.found)
+        return Layout(version=self.version, prefix=prefix, **found)
 
 
 def _edited(data, edits):
@@ -205,15 +208,15 @@ def _cell_edits(table, columns, old):
     new = [texts[name] for name in columns.colnames if name not in old]
     new = list(zip(*new, strict=True)) if new else [()] * len(columns)
     td = f"<{prefix}TD>", f"</{prefix}TD>"
-    for i, (last, end, spans) in enumerate(table.rows):
+    for i, (last, whole, spans) in enumerate(table.rows):
         missing = len(table.fields) - len(spans)
         if missing < 0:
             raise ValueError(f"row {i + 1} of the VOTable has more cells than fields")
         added = "".join(f"{td[0]}{text}{td[1]}" for text in [""] * missing + list(new[i]))
-        if last == end - len(f"</{prefix}TR>") or spans:
+        if last is None:  # <TR/>
+            edits.append((*whole, f"<{prefix}TR>{added}</{prefix}TR>"))
+        else:
             edits.append((last, last, added))
-        else:  # <TR/>
-            edits.append((last, end, f"<{prefix}TR>{added}</{prefix}TR>"))
         for name, number in old.items():
             if number < len(spans):
                 edits.append((*spans[number], f"{td[0]}{texts[name][i]}{td[1]}"))
@@ -296,5 +299,6 @@ def _cell_bytes(column):
         values = codes.astype(">u1" if kind == "char" else ">u2")
     elif values.dtype.kind == "b":
         values = np.where(values, b"T", b"F")
-    values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder(">")))
-    return [row.tobytes() for row in values]
+    data = np.ascontiguousarray(values.astype(values.dtype.newbyteorder(">"))).tobytes()
+    size = len(data) // max(len(values), 1)
+    return [data[i : i + size] for i in range(0, len(data), size or 1)]

@@ -76,7 +76,11 @@ def read_votable(path):
         file = safe_votable(document(path))
     except OSError as error:
         raise ValueError(str(error)) from error
-    table = file.get_first_table().to_table(use_names_over_ids=True)
+    tables = list(file.iter_tables())
+    if not tables:
+        raise ValueError("the VOTable holds no table")
+    first = next((table for table in tables if len(table.array)), tables[0])
+    table = first.to_table(use_names_over_ids=True)
     for name in table.colnames:
         column = table[name]
         if column.dtype.kind == "O" and all(isinstance(text, str) for text in column):
@@ -128,6 +132,9 @@ def plain_values(column):
         values = np.array([_text(value) for value in values.ravel()]).reshape(values.shape)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "surrogateescape")
+    if values.dtype.kind == "U" and values.ndim > 1:  # astropy cannot read arrays of text
+        rows = values.reshape(len(values), -1).tolist()
+        values = np.array([", ".join(row) for row in rows], dtype=str)
     wider = _WIDER.get(values.dtype.str[1:])
     if values.dtype.kind == "u" and wider == "i8" and (values > np.iinfo("i8").max).any():
         values, wider = values.astype(str), None
@@ -179,8 +186,7 @@ def field_element(column, *, text=None, prefix="", ID=None):
     shape, null = list(values.shape[1:]), None
     if values.dtype.kind == "U":
         ascii_only = all(map(str.isascii, values.ravel().tolist()))
-        datatype, size = text or ("char" if ascii_only else "unicodeChar", "*")
-        shape = [values.dtype.itemsize // 4, *reversed(shape)] if shape else [size]
+        datatype, *shape = text or ("char" if ascii_only else "unicodeChar", "*")
     elif values.dtype.kind == "O":
         datatype, shape = _DATATYPES[np.result_type(*values).str[1:]], ["*"]
     else:
@@ -242,7 +248,7 @@ def cells(column):
     """
     values, mask = plain_values(column)
     if values.dtype.kind == "U":
-        texts = [_xml(text) for text in _joined_text(values)]
+        texts = [_xml(text) for text in values.tolist()]
     elif values.dtype.kind == "O":
         texts = [" ".join(_numbers(row.ravel())) for row in values]
     elif values.dtype.kind == "b":
@@ -274,14 +280,6 @@ def _joined(texts):
     if texts.ndim == 1:
         return texts.tolist()
     return [" ".join(row) for row in texts.reshape(len(texts), -1).tolist()]
-
-
-def _joined_text(values):
-    """One text a row; arrays of text are padded to their common length."""
-    if values.ndim == 1:
-        return values.tolist()
-    length = values.dtype.itemsize // 4
-    return ["".join(t.ljust(length) for t in row) for row in values.reshape(len(values), -1)]
 
 
 def add_words(meta, version, prefix=""):
