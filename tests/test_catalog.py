@@ -559,11 +559,7 @@ def test_annotate_the_4lac(tmp_path, shared_data, ensemble_dir):
     source = shared_data / "catalogs" / "table_4LAC_h.fits"
     for suffix in (".fits", ".vot", ".ecsv"):
         annotate_file(
-            source,
-            shared_data / "SEDs.zip",
-            tmp_path / f"o{suffix}",
-            ensemble=ensemble_dir,
-            prefix="b_",
+            source, shared_data / "SEDs.zip", tmp_path / f"o{suffix}", ensemble=ensemble_dir
         )
     with fits.open(source) as old, fits.open(tmp_path / "o.fits", checksum=True) as new:
         assert fits.HDUDiff(old[0], new[0]).identical
@@ -573,12 +569,12 @@ def test_annotate_the_4lac(tmp_path, shared_data, ensemble_dir):
         for name in old[1].columns.names:
             np.testing.assert_array_equal(new[1].data[name], old[1].data[name])
         assert len(new[1].data) == 2863
-        assert new[1].columns.names == old[1].columns.names + [f"b_{name}" for name in DESIGN]
+        assert new[1].columns.names == old[1].columns.names + DESIGN
     assert validate(tmp_path / "o.vot", output=io.StringIO())
     reference = Table.read(source)
     for suffix in (".fits", ".vot", ".ecsv"):
         table = Table.read(tmp_path / f"o{suffix}")
-        assert np.isfinite(table["b_log_nu_peak"]).sum() == 1590
+        assert np.isfinite(table["log_nu_peak"]).sum() == 1590
         for name in reference.colnames:
             old, new = (np.ma.asarray(t[name]) for t in (reference, table))
             same = np.char.strip(old.data.astype(str)) == np.char.strip(new.data.astype(str))

@@ -71,6 +71,8 @@ def main(args=None):
     code : int
         0 all good, 1 an error or nothing usable, 2 wrong usage, 130 interrupted.
     """
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal without Greek is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if args is None else [str(word) for word in args]
     try:
         options = _parser().parse_args(words)
