@@ -204,6 +204,22 @@ def test_every_requirement_has_a_floor_that_is_tested():
     assert [line for line in lines if not line.startswith("#")] == floors
 
 
+def test_the_recipe_for_conda_names_what_setup_cfg_names():
+    """Version, entry point and requirements of the base install are the same in both."""
+    yaml = pytest.importorskip("yaml")
+    recipe = yaml.safe_load((ROOT / "conda" / "recipe.yaml").read_text())
+    assert recipe["context"]["version"] == blase_astro.__version__.split(".dev")[0]
+    setup = setup_cfg()
+    wanted = setup["options"]["install_requires"].split() + [
+        f"python{setup['options']['python_requires']}"
+    ]
+    named = [r.replace(" ", "").replace("astropy-base", "astropy")
+             for r in recipe["requirements"]["run"]]  # fmt: skip
+    assert sorted(named) == sorted(wanted)
+    (entry,) = recipe["build"]["python"]["entry_points"]
+    assert entry in setup["options.entry_points"]["console_scripts"]
+
+
 def text_files():
     """Files of the repository that people read or edit."""
     folders = ("blase_astro", "tests", "docs", "catalogs", ".ci")
