@@ -1,9 +1,15 @@
 """Angles, as numbers, quantities or text."""
 
+from __future__ import annotations
+
 import math
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ._types import Any, ArrayLike, Radius
 
 __all__ = ["arcsec", "degrees"]
 
@@ -20,7 +26,7 @@ _SEXAGESIMAL = re.compile(
 )
 
 
-def arcsec(radius):
+def arcsec(radius: Radius) -> float:
     """A radius on the sky in arcsec: the one door that every radius comes through.
 
     Parameters
@@ -67,7 +73,7 @@ def _radius(radius):
         return math.nan
 
 
-def degrees(column, name, *, hours):
+def degrees(column: ArrayLike, name: str, *, hours: bool) -> np.ndarray:
     """Angles of a column in degrees.
 
     Parameters
@@ -98,8 +104,8 @@ def degrees(column, name, *, hours):
     """
     mask = np.asarray(getattr(column, "mask", False))
     unit = getattr(column, "unit", None)
-    column = getattr(column, "unmasked", column)  # a Masked Quantity
-    values = np.atleast_1d(np.ma.getdata(getattr(column, "value", column)))
+    plain: Any = getattr(column, "unmasked", column)  # a Masked Quantity
+    values = np.atleast_1d(np.ma.getdata(getattr(plain, "value", plain)))
     if values.ndim != 1:
         raise ValueError(f"column {name!r} must hold one angle a row; its shape is {values.shape}")
     if values.dtype.kind in "SUO":

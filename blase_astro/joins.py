@@ -1,15 +1,21 @@
 """Which rows of two tables speak of one source: by position, or by the name of its file."""
 
+from __future__ import annotations
+
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .sky import icrs, pairs
 
+if TYPE_CHECKING:
+    from ._types import Position, Radius, Sequence
+
 __all__ = ["file_keys", "join_names", "join_sky"]
 
 
-def join_sky(position, other, radius):
+def join_sky(position: Position, other: Position, radius: Radius) -> tuple[np.ndarray, np.ndarray]:
     """Rows of two sets of positions that belong together, one to one, the nearest pairs first.
 
     Parameters
@@ -47,7 +53,7 @@ def join_sky(position, other, radius):
     return index, ambiguous
 
 
-def join_names(wanted, names):
+def join_names(wanted: Sequence[str], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Which file each wanted name means: the same name, else the same without folders or .txt.
 
     Parameters
@@ -101,7 +107,7 @@ def _places(names, keys):
     return places
 
 
-def file_keys(name):
+def file_keys(name: str) -> list[str]:
     """What a catalog may call an SED: its path in the archive, its file name, with or without .txt.
 
     Parameters

@@ -1,9 +1,16 @@
 """Figure of one SED with its bins and its estimated peak."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .sed import BIN_EDGES, unusable_reason
 from .targets import CLASS_EDGES, SED_CLASSES
+
+if TYPE_CHECKING:
+    from ._types import Axes, Table
 
 __all__ = ["plot_sed"]
 
@@ -26,9 +33,20 @@ def _axes(ax):
 
 
 def plot_sed(
-    sed, ax=None, *, peak=None, interval=None, peak_flux=None, flux_interval=None, density=None,
-    known=None, level=0.95, edges=BIN_EDGES, title=None, legend=True,
-):  # fmt: skip
+    sed: Table,
+    ax: Axes | None = None,
+    *,
+    peak: float | None = None,
+    interval: tuple[float, float] | None = None,
+    peak_flux: float | None = None,
+    flux_interval: tuple[float, float] | None = None,
+    density: tuple[np.ndarray, np.ndarray] | None = None,
+    known: float | None = None,
+    level: float = 0.95,
+    edges: np.ndarray = BIN_EDGES,
+    title: str | None = None,
+    legend: bool = True,
+) -> Axes:
     """One SED with its bins and its estimated synchrotron peak.
 
     Parameters

@@ -1,11 +1,16 @@
 """Positions: where a catalog keeps them, and which of two sets belong together on the sphere."""
 
+from __future__ import annotations
+
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .angles import arcsec, degrees
+
+if TYPE_CHECKING:
+    from ._types import Position, Radius, Table
 
 __all__ = [
     "FRAMES",
@@ -61,7 +66,9 @@ class PositionColumns(NamedTuple):
     frame: str
 
 
-def find_position(table, ra=None, dec=None, frame=None):
+def find_position(
+    table: Table, ra: str | None = None, dec: str | None = None, frame: str | None = None
+) -> PositionColumns:
     """Columns of a catalog that hold the position.
 
     Parameters
@@ -98,7 +105,7 @@ def find_position(table, ra=None, dec=None, frame=None):
     if (ra is None) != (dec is None):
         raise ValueError(f"ra and dec must be given together; got ra={ra!r}, dec={dec!r}")
     names = table.colnames
-    if ra is not None:
+    if ra is not None and dec is not None:
         for name in (ra, dec):
             if name not in names:
                 raise ValueError(f"the catalog has no column {name!r}; it has {', '.join(names)}")
@@ -128,7 +135,7 @@ def _declared_frame(table):
     return "icrs"
 
 
-def positions(table, columns):
+def positions(table: Table, columns: PositionColumns) -> tuple[np.ndarray, np.ndarray]:
     """ICRS positions of the rows of a catalog.
 
     Numbers are taken in the column's unit, degrees without one. Text may be decimal degrees or
@@ -183,7 +190,7 @@ def positions(table, columns):
     return ra, dec
 
 
-def known_positions(ra, dec):
+def known_positions(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     """Which positions are positions: a file may say anything.
 
     Parameters
@@ -207,7 +214,7 @@ def known_positions(ra, dec):
     return (np.abs(dec) <= 90) & (np.abs(ra) <= 720)  # NaN is neither
 
 
-def icrs(position, *, strict=True):
+def icrs(position: Position, *, strict: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """ICRS positions in degrees of whatever a user calls a position.
 
     Parameters
@@ -266,7 +273,7 @@ def _as_degrees(position):
     return ra, dec
 
 
-def unit_vectors(ra, dec):
+def unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     """Points on the unit sphere.
 
     Parameters
@@ -289,7 +296,9 @@ def unit_vectors(ra, dec):
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
-def pairs(ra, dec, other_ra, other_dec, radius):
+def pairs(
+    ra: np.ndarray, dec: np.ndarray, other_ra: np.ndarray, other_dec: np.ndarray, radius: Radius
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All pairs of two sets of positions that lie within a radius on the sphere.
 
     Parameters
@@ -415,7 +424,9 @@ class SkyIndex:
         return np.where(np.isfinite(distance), nearest, 0), distance, count
 
 
-def match_sky(position, other, radius):
+def match_sky(
+    position: Position, other: Position, radius: Radius
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The nearest of other positions to each position, on the sphere.
 
     Parameters

@@ -1,10 +1,16 @@
 """What is estimated: the two targets and their columns, the classes and their edges."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .io.values import numbers
+
+if TYPE_CHECKING:
+    from ._types import ArrayLike, Table
 
 __all__ = ["CLASS_EDGES", "SED_CLASSES", "TARGETS", "Target", "log10_column", "sed_class"]
 
@@ -47,7 +53,7 @@ class Target:
     log_range: tuple
 
     @property
-    def ucds(self):
+    def ucds(self) -> dict[str, str]:
         """UCD of the value and, by the end of their names, of what goes with it."""
         return {
             "": self.ucd,
@@ -56,7 +62,7 @@ class Target:
             "_std": f"stat.stdev;{self.ucd.split(';')[0]}",
         }
 
-    def label_column(self, table):
+    def label_column(self, table: Table) -> str | None:
         """The column of a table that holds known values, None if there is none.
 
         Parameters
@@ -104,7 +110,7 @@ TARGETS = {
 }  # fmt: skip
 
 
-def log10_column(table, name, target):
+def log10_column(table: Table, name: str, target: str) -> np.ndarray:
     """Column of a table as log10 of a target, whatever it is written in.
 
     Parameters
@@ -137,18 +143,18 @@ def log10_column(table, name, target):
     >>> log10_column(table, 'peak', 'nu_peak'), log10_column(table, 'log_nu_peak', 'nu_peak')
     (array([14., nan]), array([14., nan]))
     """
-    target = TARGETS[target]
+    wanted = TARGETS[target]
     if name not in table.colnames:
         raise ValueError(f"the table has no column {name!r}; it has {', '.join(table.colnames)}")
     values, unit = numbers(table, name), getattr(table[name], "unit", None)
     if len(values) and table[name].dtype.kind in "SU" and np.isnan(values).all():
         raise ValueError(f"column {name!r} must hold numbers; it holds text")
     has_unit = unit is not None and str(unit).strip() != ""
-    is_log, offset = _log_unit(unit, name, target) if has_unit else (True, 0.0)
-    if not has_unit and not _without_unit(values, name, target):
+    is_log, offset = _log_unit(unit, name, wanted) if has_unit else (True, 0.0)
+    if not has_unit and not _without_unit(values, name, wanted):
         is_log = False
     elif not is_log:
-        values = numbers(table, name, target.unit)
+        values = numbers(table, name, wanted.unit)
     with np.errstate(divide="ignore", invalid="ignore"):
         log = values + offset if is_log else np.log10(values)
     return np.where((values == 0) | ~np.isfinite(log), np.nan, log)
@@ -191,7 +197,7 @@ def _without_unit(values, name, target):
     return True
 
 
-def sed_class(log_nu_peak):
+def sed_class(log_nu_peak: ArrayLike) -> np.ndarray:
     """Class of a synchrotron peak: LSP below 1e14 Hz, ISP below 1e15 Hz, else HSP.
 
     Parameters

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from importlib.metadata import entry_points, metadata
 from pathlib import Path
 
@@ -20,7 +21,7 @@ SOURCES = sorted((ROOT / "blase_astro").glob("**/*.py"))
 
 # Imports go down, never up or sideways, wherever in a module they stand (docs/design.rst).
 FLOORS = (
-    ("_lazy", "_version", "angles"),
+    ("_lazy", "_types", "_version", "angles"),
     ("io", "sky", "workers", "distribution"),
     ("joins", "targets"),
     ("bands", "sed", "population"),
@@ -52,11 +53,19 @@ def module_of(path):
     return path.relative_to(ROOT / "blase_astro").with_suffix("").parts[0]
 
 
+def statements(node):
+    """All nodes of a source file but what only type checkers read."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from statements(child)
+
+
 def imports(path):
     """Modules that a source file imports: our own by name, others by their top name."""
     package = ["blase_astro", *path.relative_to(ROOT / "blase_astro").parts[:-1]]
     own, others = set(), set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             others |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -130,6 +139,20 @@ def public_functions():
             if inspect.isfunction(item):
                 found[f"{item.__module__}.{item.__qualname__}"] = item
     return found
+
+
+def test_public_functions_are_annotated():
+    """What goes in and what comes out, for type checkers; `mypy` checks that it is true."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    waiting = [name for rule in settings["overrides"] for name in rule["module"]]
+    missing = []
+    for name, function in public_functions().items():
+        if not any(fnmatch(function.__module__, pattern) for pattern in waiting):
+            parameters = inspect.signature(function).parameters
+            wanted = {*parameters, "return"} - {*function.__annotations__}
+            missing += [f"{name}: {parameter}" for parameter in sorted(wanted)]
+    assert not missing
+    assert (ROOT / "blase_astro" / "py.typed").is_file()
 
 
 def test_public_functions_have_an_example():

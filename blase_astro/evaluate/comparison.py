@@ -1,5 +1,9 @@
 """Estimates of any origin beside known labels, and their scores by class and number of bins."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._version import __version__
@@ -11,6 +15,9 @@ from ..targets import TARGETS, log10_column
 from .labels import out_of_bag
 from .scores import cdf_of_interval, class_groups, evaluate_groups, n_bins_groups
 
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Ensemble, Radius, Sequence, Table
+
 __all__ = ["compare", "compare_targets", "member_means", "out_of_bag_tables", "score", "score_text"]
 
 _NAME_COLUMNS = ("file", "name", "Source_Name", "source_name")
@@ -20,7 +27,7 @@ _TEXT_COLUMNS = (
 )  # fmt: skip
 
 
-def out_of_bag_tables(ensembles, level=0.95):
+def out_of_bag_tables(ensembles: Sequence[Ensemble], level: float = 0.95) -> Sequence[Table]:
     """Out-of-bag estimates of the training sources beside their labels, for `write_report`.
 
     Parameters
@@ -51,7 +58,7 @@ def out_of_bag_tables(ensembles, level=0.95):
     return tables
 
 
-def member_means(ensemble, archive, radius=5.0):
+def member_means(ensemble: Ensemble, archive: AnyPath, radius: Radius = 5.0) -> np.ndarray:
     """Estimates of every member for the training sources, whose SEDs the ensemble does not hold.
 
     Parameters
@@ -87,8 +94,15 @@ def member_means(ensemble, archive, radius=5.0):
 
 
 def compare(
-    estimates, labels, *, target="nu_peak", columns=None, label=None, level=None, radius=5.0
-):
+    estimates: Table,
+    labels: Table,
+    *,
+    target: str = "nu_peak",
+    columns: Sequence[str] | None = None,
+    label: str | None = None,
+    level: float | None = None,
+    radius: Radius = 5.0,
+) -> Table:
     """Estimates of any origin beside known labels.
 
     Parameters
@@ -149,19 +163,25 @@ def compare(
         table["n_bins"] = np.asarray(estimates["n_bins"])[row]
     if target == "nu_peak":
         table["log_nu_peak"] = table["label"]
-    elif TARGETS["nu_peak"].label_column(labels):
-        name = TARGETS["nu_peak"].label_column(labels)
-        table["log_nu_peak"] = log10_column(labels, name, "nu_peak")[other]
+    elif peak := TARGETS["nu_peak"].label_column(labels):
+        table["log_nu_peak"] = log10_column(labels, peak, "nu_peak")[other]
     level = float(estimates.meta.get("PILEVEL", 0.95) if level is None else level)
-    table["cdf"] = cdf_of_interval(*(table[name] for name in ("label", "mean", "lo", "hi")), level)
+    table["cdf"] = cdf_of_interval(table["label"], table["mean"], table["lo"], table["hi"], level)
     table["pit"] = table["cdf"]
     table.meta |= {"target": target, "level": level}
     return table
 
 
 def compare_targets(
-    estimates, labels, *, target=None, columns=None, label=None, level=None, radius=5.0
-):
+    estimates: Table,
+    labels: Table,
+    *,
+    target: str | None = None,
+    columns: Sequence[str] | None = None,
+    label: str | None = None,
+    level: float | None = None,
+    radius: Radius = 5.0,
+) -> Sequence[Table]:
     """As `compare`, for both targets where their columns are there.
 
     Parameters
@@ -191,12 +211,12 @@ def compare_targets(
     >>> [table.meta['target'] for table in compare_targets(estimates, labels)]
     ['nu_peak']
     """
-    options = {"columns": columns, "label": label, "level": level, "radius": radius}
+    options: dict[str, Any] = {"columns": columns, "label": label, "level": level}
     wanted = [target or "nu_peak"]
     if not (target or columns or label):
         there = [t for t in TARGETS if _estimate_column(estimates, t)]
         wanted = [t for t in there if TARGETS[t].label_column(labels)] or wanted
-    return [compare(estimates, labels, target=name, **options) for name in wanted]
+    return [compare(estimates, labels, target=name, radius=radius, **options) for name in wanted]
 
 
 def _estimate_column(estimates, target):
@@ -262,7 +282,7 @@ def _names(table, what):
     return [[str(v).strip() for v in column] for column in values]
 
 
-def score(table):
+def score(table: Table) -> Table:
     """Scores of estimates beside known labels, of all and by class and number of filled bins.
 
     Parameters
@@ -308,7 +328,7 @@ def _groups(table):
     return groups
 
 
-def score_text(scores):
+def score_text(scores: Table) -> str:
     """Scores as lines of text.
 
     Parameters

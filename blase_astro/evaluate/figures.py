@@ -1,5 +1,9 @@
 """Figures of an evaluation."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..plotting import (
@@ -15,6 +19,9 @@ from ..plotting import (
 )
 from ..targets import SED_CLASSES, TARGETS
 from .scores import confusion
+
+if TYPE_CHECKING:
+    from .._types import Any, ArrayLike, Axes, Mapping
 
 __all__ = [
     "plot_confusion",
@@ -37,7 +44,9 @@ def _finite(*arrays):
     return [a[good] for a in arrays]
 
 
-def plot_estimates(label, mean, ax=None, *, target="nu_peak"):
+def plot_estimates(
+    label: ArrayLike, mean: ArrayLike, ax: Axes | None = None, *, target: str = "nu_peak"
+) -> Axes:
     """Two-dimensional histogram of known and estimated values.
 
     Parameters
@@ -109,7 +118,9 @@ def _running_quantiles(x, y, edges, percent, least=5):
     return centre, quantiles.reshape(len(full), len(percent)).T
 
 
-def plot_intervals(label, lo, hi, ax=None, *, level=0.95):
+def plot_intervals(
+    label: ArrayLike, lo: ArrayLike, hi: ArrayLike, ax: Axes | None = None, *, level: float = 0.95
+) -> Axes:
     """Intervals ordered by width, with the known values about their centres.
 
     Parameters
@@ -147,7 +158,7 @@ def plot_intervals(label, lo, hi, ax=None, *, level=0.95):
     ax.fill_between(
         rank, -half, half, color=_SKY, alpha=0.4, lw=0, label=f"{100 * level:g}-percent interval"
     )
-    style = {"ls": "none", "rasterized": len(rank) > 2000}
+    style: dict[str, Any] = {"ls": "none", "rasterized": len(rank) > 2000}
     ax.plot(rank[inside], offset[inside], ".", ms=2.5, color=_BLUE, **style)
     for rows, marker, colour, name in ((above, "^", _RED, "above"), (below, "v", _BLACK, "below")):
         share = 100 * rows.mean() if len(rows) else 0
@@ -165,7 +176,17 @@ def plot_intervals(label, lo, hi, ax=None, *, level=0.95):
     return ax
 
 
-def plot_moving(label, mean, lo, hi, ax=None, *, window=0.5, target="nu_peak", least=10):
+def plot_moving(
+    label: ArrayLike,
+    mean: ArrayLike,
+    lo: ArrayLike,
+    hi: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    window: float = 0.5,
+    target: str = "nu_peak",
+    least: int = 10,
+) -> Axes:
     """Median absolute error and width of the interval against the known value.
 
     Parameters
@@ -200,7 +221,8 @@ def plot_moving(label, mean, lo, hi, ax=None, *, window=0.5, target="nu_peak", l
     """
     ax = _axes(ax)
     label, mean, lo, hi = _finite(label, mean, lo, hi)
-    x = np.linspace(*_limits(label), 301)
+    low, high = _limits(label)
+    x = np.linspace(low, high, 301)
     weight = _hann(x[:, None] - label, window)
     few = (weight > 0).sum(axis=1) < least
     density = ax.twinx()
@@ -254,7 +276,9 @@ def _smooth(x, y, window):
     return np.where(np.isfinite(y), mean, np.nan)
 
 
-def plot_reliability(cdf, ax=None, *, groups=None):
+def plot_reliability(
+    cdf: ArrayLike, ax: Axes | None = None, *, groups: Mapping[str, ArrayLike] | None = None
+) -> Axes:
     """Coverage found against coverage asked.
 
     Parameters
@@ -289,7 +313,7 @@ def plot_reliability(cdf, ax=None, *, groups=None):
     )
     ax.plot(level, level, color=_GREY, lw=1, ls=":")
     styles = iter([(_ORANGE, "-."), (_PURPLE, "--"), (_SKY, "-"), (_GREEN, ":")] * 9)
-    for name, rows in ({"all": good} | (groups or {})).items():
+    for name, rows in {"all": good, **(groups or {})}.items():
         central = np.sort(np.abs(2 * cdf[good & np.asarray(rows)] - 1))
         if not len(central):
             continue
@@ -305,7 +329,7 @@ def plot_reliability(cdf, ax=None, *, groups=None):
     return ax
 
 
-def plot_pit(pit, ax=None, *, n_bins=20):
+def plot_pit(pit: ArrayLike, ax: Axes | None = None, *, n_bins: int = 20) -> Axes:
     """Histogram of the probability integral transform.
 
     Parameters
@@ -348,7 +372,7 @@ def plot_pit(pit, ax=None, *, n_bins=20):
     return ax
 
 
-def plot_confusion(label, mean, ax=None):
+def plot_confusion(label: ArrayLike, mean: ArrayLike, ax: Axes | None = None) -> Axes:
     """Known against estimated classes of the synchrotron peak.
 
     Parameters
@@ -386,7 +410,9 @@ def plot_confusion(label, mean, ax=None):
     return ax
 
 
-def plot_gain(label, member_mean, bag, ax=None):
+def plot_gain(
+    label: ArrayLike, member_mean: ArrayLike, bag: ArrayLike, ax: Axes | None = None
+) -> Axes:
     """What averaging members gains: errors of one member, of a bag and of all members.
 
     Parameters

@@ -1,11 +1,18 @@
 """Training sources beside their out-of-bag estimates: how good, and which labels are wrong."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..calibration import calibrate_out_of_bag
 from ..estimates import load_ensembles
 from ..targets import TARGETS
 from .scores import evaluate, q_value, randomised_pit
+
+if TYPE_CHECKING:
+    from .._types import AnyPath, Ensemble, Ensembles, Table
 
 __all__ = ["original_columns", "out_of_bag", "out_of_bag_line", "refine", "write_refined"]
 
@@ -24,7 +31,9 @@ _DESCRIPTIONS = {
 }
 
 
-def out_of_bag(ensemble, *, level=0.95, rounding=0.01, seed=0):
+def out_of_bag(
+    ensemble: Ensemble, *, level: float = 0.95, rounding: float = 0.01, seed: int = 0
+) -> Table:
     """Out-of-bag estimates of the training sources, with intervals that never saw them either.
 
     Parameters
@@ -85,7 +94,7 @@ def out_of_bag(ensemble, *, level=0.95, rounding=0.01, seed=0):
     return table
 
 
-def out_of_bag_line(ensemble):
+def out_of_bag_line(ensemble: Ensemble) -> str:
     """What a trained ensemble can do, in one line.
 
     Parameters
@@ -115,7 +124,7 @@ def out_of_bag_line(ensemble):
     )
 
 
-def refine(ensemble, *, level=0.95, false_discovery=0.1):
+def refine(ensemble: Ensembles, *, level: float = 0.95, false_discovery: float = 0.1) -> Table:
     """Find training labels that disagree with the out-of-bag estimate beyond chance.
 
     Parameters
@@ -226,7 +235,7 @@ def _describe(refined, level):
         refined[name].info.description = common[name][1]
 
 
-def original_columns(refined):
+def original_columns(refined: Table) -> Table:
     """The six columns that the original work ends with.
 
     Parameters
@@ -262,7 +271,7 @@ def original_columns(refined):
     return Table([np.asarray(column) for column in [*columns, error]], names=names)
 
 
-def write_refined(refined, path, *, overwrite=False):
+def write_refined(refined: Table, path: AnyPath, *, overwrite: bool = False) -> None:
     """Write the table of `refine`; as CSV with the columns of the original.
 
     Parameters

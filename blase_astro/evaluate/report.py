@@ -1,7 +1,10 @@
 """The report of an evaluation: scores and figures on one page."""
 
+from __future__ import annotations
+
 import base64
 import html
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +24,9 @@ from .figures import (
 )
 from .labels import refine
 from .scores import confusion
+
+if TYPE_CHECKING:
+    from .._types import AnyPath, Ensembles, Sequence, Table
 
 __all__ = ["write_report"]
 
@@ -60,8 +66,15 @@ _SCORE_COLUMNS = {
 
 
 def write_report(
-    folder, tables, *, members=None, ensemble=None, title="", command="", overwrite=False
-):
+    folder: AnyPath,
+    tables: Sequence[Table],
+    *,
+    members: dict[str, np.ndarray] | None = None,
+    ensemble: Ensembles | None = None,
+    title: str = "",
+    command: str = "",
+    overwrite: bool = False,
+) -> Sequence[Table]:
     """Write scores and figures of an evaluation, and one page with all of them.
 
     Parameters

@@ -1,10 +1,16 @@
 """Scores of estimates with intervals against known labels: errors, coverage, Winkler, CRPS, PIT."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..targets import CLASS_EDGES, SED_CLASSES, sed_class
+
+if TYPE_CHECKING:
+    from .._types import Any, ArrayLike, Callable, Mapping, Sequence, Table
 
 __all__ = [
     "LEVELS",
@@ -44,7 +50,9 @@ _COLUMNS = {
 }
 
 
-def winkler_score(label, lo, hi, level=0.95):
+def winkler_score(
+    label: ArrayLike, lo: ArrayLike, hi: ArrayLike, level: float = 0.95
+) -> np.ndarray:
     r"""Winkler score of intervals: the width, and a penalty for each miss by its size.
 
     Parameters
@@ -81,7 +89,7 @@ def winkler_score(label, lo, hi, level=0.95):
     return hi - lo + 2 / (1 - level) * miss
 
 
-def crps(label, interval, n_levels=200):
+def crps(label: ArrayLike, interval: Callable[..., Any], n_levels: int = 200) -> np.ndarray:
     r"""Continuous ranked probability score of distributions given by their central intervals.
 
     Parameters
@@ -118,11 +126,14 @@ def crps(label, interval, n_levels=200):
     levels = (np.arange(n_levels) + 0.5) / n_levels
     total = np.zeros(np.shape(label))
     for level in levels:
-        total += (1 - level) / 2 * winkler_score(label, *interval(level), level)
+        lo, hi = interval(level)
+        total += (1 - level) / 2 * winkler_score(label, lo, hi, level)
     return total / n_levels
 
 
-def normal_interval(mean, std, level=0.95):
+def normal_interval(
+    mean: ArrayLike, std: ArrayLike, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
     """Central interval of the normal distribution, for estimates that give no other.
 
     Parameters
@@ -150,7 +161,7 @@ def normal_interval(mean, std, level=0.95):
     return mean - half, mean + half
 
 
-def normal_cdf(value, mean, std):
+def normal_cdf(value: ArrayLike, mean: ArrayLike, std: ArrayLike) -> np.ndarray:
     """Cumulative normal distribution, for estimates that give no other.
 
     Parameters
@@ -176,7 +187,9 @@ def normal_cdf(value, mean, std):
     return ndtr((np.asarray(value, float) - mean) / std)
 
 
-def cdf_of_interval(value, mean, lo, hi, level=0.95):
+def cdf_of_interval(
+    value: ArrayLike, mean: ArrayLike, lo: ArrayLike, hi: ArrayLike, level: float = 0.95
+) -> np.ndarray:
     """Cumulative normal distribution with given intervals, for estimates that give no other.
 
     Parameters
@@ -204,7 +217,9 @@ def cdf_of_interval(value, mean, lo, hi, level=0.95):
     return normal_cdf(value, mean, half / normal_interval(0.0, 1.0, level)[1])
 
 
-def randomised_pit(cdf, label, rounding=0.0, seed=0):
+def randomised_pit(
+    cdf: Callable[..., Any], label: ArrayLike, rounding: ArrayLike = 0.0, seed: int = 0
+) -> np.ndarray:
     """Probability integral transform of labels that were rounded.
 
     Parameters
@@ -241,7 +256,7 @@ def randomised_pit(cdf, label, rounding=0.0, seed=0):
     return below + np.random.default_rng(seed).random(label.shape) * (above - below)
 
 
-def ks_distance(pit):
+def ks_distance(pit: ArrayLike) -> float:
     """Kolmogorov-Smirnov distance of values from the uniform distribution on 0 to 1.
 
     Parameters
@@ -265,7 +280,7 @@ def ks_distance(pit):
     return float(kstest(pit, "uniform", method="asymp").statistic) if len(pit) else math.nan
 
 
-def confusion(label, mean):
+def confusion(label: ArrayLike, mean: ArrayLike) -> np.ndarray:
     """How often sources of each class are given each class.
 
     Parameters
@@ -295,7 +310,17 @@ def confusion(label, mean):
     return count
 
 
-def evaluate(label, mean, lo, hi, *, level=0.95, cdf=None, pit=None, crps=None):
+def evaluate(
+    label: ArrayLike,
+    mean: ArrayLike,
+    lo: ArrayLike,
+    hi: ArrayLike,
+    *,
+    level: float = 0.95,
+    cdf: ArrayLike | None = None,
+    pit: ArrayLike | None = None,
+    crps: ArrayLike | None = None,
+) -> Table:
     """Score estimates with intervals against known labels.
 
     Parameters
@@ -350,7 +375,7 @@ def evaluate(label, mean, lo, hi, *, level=0.95, cdf=None, pit=None, crps=None):
     good = np.isfinite(label) & np.isfinite(mean)
     label, mean, lo, hi = label[good], mean[good], lo[good], hi[good]
     cdf, pit, crps = (np.asarray(a, float)[good] for a in (cdf, pit, crps))
-    row = {"n": len(label), "n_missing": int((~good).sum())}
+    row: dict[str, float] = {"n": len(label), "n_missing": int((~good).sum())}
     row |= _error_scores(mean - label) | _interval_scores(label, lo, hi, level, cdf)
     row |= {"crps": _mean(crps), "pit_ks": ks_distance(pit)}
     scores = Table([row])
@@ -414,7 +439,7 @@ def _crps_of_interval(label, mean, lo, hi, level):
     return std * (z * (2 * normal_cdf(z, 0, 1) - 1) + 2 * density - 1 / math.sqrt(math.pi))
 
 
-def class_groups(log_nu_peak):
+def class_groups(log_nu_peak: ArrayLike) -> dict[str, np.ndarray]:
     """Sources of each class, for `evaluate_groups`.
 
     Parameters
@@ -437,7 +462,9 @@ def class_groups(log_nu_peak):
     return {name: names == name for name in SED_CLASSES}
 
 
-def n_bins_groups(n_bins, edges=(0, 6, 9, 12, 16, 20)):
+def n_bins_groups(
+    n_bins: ArrayLike, edges: Sequence[int] = (0, 6, 9, 12, 16, 20)
+) -> dict[str, np.ndarray]:
     """Sources by number of filled bins, for `evaluate_groups`.
 
     Parameters
@@ -467,7 +494,18 @@ def n_bins_groups(n_bins, edges=(0, 6, 9, 12, 16, 20)):
     return groups
 
 
-def evaluate_groups(groups, label, mean, lo, hi, *, level=0.95, cdf=None, pit=None, crps=None):
+def evaluate_groups(
+    groups: Mapping[str, ArrayLike],
+    label: ArrayLike,
+    mean: ArrayLike,
+    lo: ArrayLike,
+    hi: ArrayLike,
+    *,
+    level: float = 0.95,
+    cdf: ArrayLike | None = None,
+    pit: ArrayLike | None = None,
+    crps: ArrayLike | None = None,
+) -> Table:
     """Score all sources and each group of them.
 
     Parameters
@@ -502,7 +540,7 @@ def evaluate_groups(groups, label, mean, lo, hi, *, level=0.95, cdf=None, pit=No
     columns = {name: np.asarray(a) for name, a in columns.items() if a is not None}
     everything = {"all": np.ones(len(columns["label"]), bool)}
     tables = []
-    for name, rows in (everything | groups).items():
+    for name, rows in {**everything, **groups}.items():
         scores = evaluate(**{key: a[rows] for key, a in columns.items()}, level=level)
         scores.add_column([name], name="sources", index=0)
         scores["sources"].info.description = "which sources the row is about"
@@ -510,7 +548,7 @@ def evaluate_groups(groups, label, mean, lo, hi, *, level=0.95, cdf=None, pit=No
     return vstack(tables)
 
 
-def q_value(p_value):
+def q_value(p_value: ArrayLike) -> np.ndarray:
     r"""Share of false discoveries if everything at least as unlikely is called a discovery.
 
     Parameters

@@ -1,6 +1,9 @@
 """Pages of single SEDs with their estimates."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +13,20 @@ from ..io import list_seds, read_seds
 from ..io.output import placed
 from ..sky import match_sky
 
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Callable, Ensemble, Iterable, Iterator, Radius, Sequence
+
 __all__ = ["sed_panels", "write_sheet"]
 
 
-def sed_panels(paths, ensembles=(), *, level=0.95, radius=5.0, progress=None):
+def sed_panels(
+    paths: Iterable[AnyPath],
+    ensembles: Sequence[Ensemble] = (),
+    *,
+    level: float = 0.95,
+    radius: Radius = 5.0,
+    progress: Callable[..., Any] | None = None,
+) -> Iterator[dict[str, Any]]:
     """SEDs with their estimates, as `write_sheet` takes them.
 
     Parameters
@@ -97,7 +110,9 @@ def _known_label(ensemble, row, radius):
     return sources["label"][source] if source >= 0 else np.nan
 
 
-def write_sheet(panels, output, *, per_page=1, overwrite=False):
+def write_sheet(
+    panels: Iterable[dict[str, Any]], output: AnyPath, *, per_page: int = 1, overwrite: bool = False
+) -> int:
     """Draw SEDs on the pages of a file.
 
     Parameters

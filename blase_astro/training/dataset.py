@@ -1,6 +1,9 @@
 """From an archive of SEDs and labels to the training set."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +12,9 @@ from ..io.table import join_points, select
 from ..sed import bin_points, load_bins
 from ..sky import find_position, match_sky, pairs, positions
 from ..targets import TARGETS, log10_column
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Callable, Points, Radius, Table
 
 __all__ = ["parse_label", "read_training_set", "training_points"]
 
@@ -27,7 +33,7 @@ _NAMES = (
 )
 
 
-def parse_label(name):
+def parse_label(name: str) -> dict[str, Any]:
     """Label, position, name and redshift written in the name of an SED file.
 
     Parameters
@@ -63,16 +69,16 @@ def parse_label(name):
 
 
 def read_training_set(
-    archive,
-    labels=None,
+    archive: AnyPath,
+    labels: Table | None = None,
     *,
-    bins="v2",
-    nu_column=None,
-    nufnu_column=None,
-    radius=5.0,
-    min_bins=4,
-    report=None,
-):
+    bins: str = "v2",
+    nu_column: str | None = None,
+    nufnu_column: str | None = None,
+    radius: Radius = 5.0,
+    min_bins: int = 4,
+    report: Callable[..., Any] | None = None,
+) -> Table:
     """Archive of SEDs with their labels as one Table.
 
     Parameters
@@ -161,7 +167,7 @@ def read_training_set(
     return table
 
 
-def training_points(archive, table):
+def training_points(archive: AnyPath, table: Table) -> Points:
     """The measurements of the sources of a training set, for simulated SEDs to be sampled like.
 
     Parameters
