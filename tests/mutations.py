@@ -95,6 +95,9 @@ BY_HAND = [
 SAME = {
     ("sky", "_FEW = 2**18"),
     ("ensemble", "_CHUNK = 512"),
+    ("ensemble", "_ROWS = 16"),
+    ("flags", "_AT_ONCE = 64"),
+    ("joins", 'base = name.rsplit("/", 1)[-1]'),  # the last part of more parts
 }
 
 

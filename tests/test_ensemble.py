@@ -156,8 +156,9 @@ def test_batch_size_does_not_matter(n, seed):
 def test_predict_refuses_what_does_not_fit():
     """Wrong bags and wrong shapes are said."""
     ensemble = make_ensemble()
-    with pytest.raises(ValueError, match=r"wanted -1 \(all members\) or 0 to 2, got 3"):
-        ensemble.predict(random_seds(2), 3)
+    for bag in (3, -2):
+        with pytest.raises(ValueError, match=rf"wanted -1 \(all members\) or 0 to 2, got {bag}"):
+            ensemble.predict(random_seds(2), bag)
     with pytest.raises(ValueError, match=r"wanted shape \(n, 26\), got \(26,\)"):
         ensemble.predict(random_seds(1)[0])
 

@@ -28,7 +28,8 @@ def test_out_of_bag(ensembles):
     estimates = out_of_bag(ensembles["nu_peak"], level=0.9)
     inside = (estimates["lo"] <= estimates["label"]) & (estimates["label"] <= estimates["hi"])
     assert_allclose(inside.mean(), 0.9, atol=0.06)
-    assert estimates.meta["target"] == "nu_peak"
+    digest = ensembles["nu_peak"].digest[:16]
+    assert estimates.meta == {"target": "nu_peak", "level": 0.9, "digest": digest}
     assert all(estimates[name].info.description for name in ("mean", "lo", "pit", "p_value"))
 
 
