@@ -109,6 +109,20 @@ def test_beyond_the_labels_nothing_blows_up():
     assert np.abs(own.median() - sources.median()).max() < 1.0
 
 
+@pytest.mark.parametrize("step", [0.05, 0.1, 0.2])
+def test_the_smoothing_is_in_dex(step):
+    """Sources whose peaks are known exactly: what is found is as wide as the smoothing."""
+    grid = np.arange(11.0, 19.01, step)
+    training = Population(grid, np.full(len(grid), 1 / len(grid)), (12.0, 18.0))
+    exact = np.zeros((50, len(grid)))
+    exact[:, len(grid) // 2] = 1
+    sources = Distribution(grid, exact)
+    found = find_population(sources, training, n_steps=1, smoothing=0.4, mixed_in=0.0)
+    centre = grid @ found.share
+    assert_allclose(centre, grid[len(grid) // 2], atol=1e-3)
+    assert_allclose(np.sqrt((grid - centre) ** 2 @ found.share), 0.4, rtol=0.05)
+
+
 def test_nothing_to_find():
     """No source with an estimate is an error that says so."""
     with pytest.raises(ValueError, match="needs sources with an estimate"):
