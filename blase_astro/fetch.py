@@ -5,7 +5,6 @@ Needs the extra ``online`` (`astroquery`); nothing else in the package asks the 
 
 import contextlib
 import hashlib
-import os
 import queue
 import threading
 import time
@@ -19,6 +18,7 @@ from .angles import arcsec
 from .io.answers import all_tables, first_table
 from .io.merge import merge_seds
 from .io.ned import ned_sed
+from .io.output import placed
 from .io.ssdc import read_ssdc
 from .io.values import numbers, texts
 from .io.vizier import vizier_sed
@@ -414,9 +414,8 @@ def _cached(key, ask, read, max_age):
         return None
     with contextlib.suppress(OSError):  # a cache that cannot be written is no reason to fail
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_bytes(data)
-        partial.replace(path)
+        with placed(path, overwrite=True) as beside:
+            beside.write_bytes(data)
     return result
 
 

@@ -27,10 +27,7 @@ def commands(seds):
     small = ["--preset", "seed", "--bags", "2", "--members", "1", "--epochs", "2"]
     return {
         "estimate": (["estimate", seds, "--jobs", "2"], SUFFIXES),
-        "annotate": (
-            ["annotate", catalog, CATALOGS / "demo_seds.zip", seds, "--jobs", "2"],
-            SUFFIXES,
-        ),
+        "annotate": (["annotate", catalog, few, seds, "--jobs", "2"], SUFFIXES),
         "match": (["match", catalog], SUFFIXES),
         "simulate": (["simulate", "-n", "2000"], (".zip",)),
         "train": (["train", seds, *small], ("",)),
@@ -41,7 +38,7 @@ def run(words, output, suffix):
     """Start a command in a session of its own, so that its workers can be found."""
     words = [*words, "-o", output / f"out{suffix}" if suffix else output / "trained", "--overwrite"]
     return subprocess.Popen(
-        [sys.executable, "-c", _BLASE, *map(str, words), "-q"],
+        [sys.executable, "-c", _BLASE, *map(str, words), "--quiet"],
         cwd=ROOT,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
