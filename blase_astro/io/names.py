@@ -237,6 +237,13 @@ def whole_text(table):
     -------
     table : `~astropy.table.Table`
         The same table.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.io.names import fit_text, whole_text
+    >>> whole_text(fit_text(Table({'name': ['café.txt']}), 'fits'))['name'].tolist()
+    ['café.txt']
     """
     import numpy as np
 

@@ -200,6 +200,17 @@ def append_to_parquet(source, columns, path, check):
         File to write.
     check : callable
         Called with the names and number of rows of the file; raises where the columns do not fit.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from astropy.table import Table
+    >>> from blase_astro.io.parquet import append_to_parquet, parquet_sink, read_parquet
+    >>> with parquet_sink('short.parquet', Table({'a': [1]})) as write:
+    ...     write(Table({'a': [1]}))
+    >>> append_to_parquet('short.parquet', Table({'b': [2]}), 'long.parquet', lambda names, n: None)
+    >>> read_parquet('long.parquet').colnames
+    ['a', 'b']
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -278,6 +289,14 @@ def read_parquet(path):
     ------
     ValueError
         If it is no Parquet file.
+
+    Examples
+    --------
+    >>> from blase_astro.io.files import read_catalog, write_table
+    >>> from blase_astro.io.parquet import read_parquet
+    >>> write_table(read_catalog('catalogs/demo_catalog.fits'), 'demo.parquet')
+    >>> read_parquet('demo.parquet')['RAJ2000'].unit
+    Unit("deg")
     """
     import pyarrow as pa
     from astropy.table import serialize
