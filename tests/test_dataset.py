@@ -243,6 +243,18 @@ def test_augment_fills_every_label(n, seed):
     assert (np.isfinite(binned[index]).sum(axis=1) - filled.sum(axis=1)).max(initial=0) <= 15
 
 
+def test_augment_knows_every_label_bin():
+    """One source in each of the 31 bins of labels: all are as frequent."""
+    label = (LABEL_EDGES[:-1] + LABEL_EDGES[1:]) / 2
+    _, index = augment(np.ones((31, 26), np.float32), label, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.bincount(index), 90)
+    on_edges = np.concatenate([LABEL_EDGES[:-1], [5.0, 30.0]])  # beyond all: to the nearest
+    _, index = augment(np.ones((33, 26), np.float32), on_edges, np.random.default_rng(0))
+    count = np.bincount(index)
+    np.testing.assert_array_equal(count[1:30], 90)
+    assert (count[0] + count[31], count[30] + count[32]) == (90, 90)
+
+
 def test_augment_keeps_the_originals_and_survives_full_labels():
     """Originals are there; a label with more than 90 sources gives 90 of them and no copy."""
     binned, label = random_set(130)
