@@ -184,12 +184,12 @@ def _without_unit(values, name, target):
         return True
     low, high = target.log_range
     middle = np.median(some)
-    looks_linear = not low <= middle <= high and 10.0**low <= middle <= 10.0**high
+    looks_log, looks_linear = low <= middle <= high, 10.0**low <= middle <= 10.0**high
     linear = {label.lower() for label in target.labels if label[:3] != "log"}
     linear |= {f"{target.name}{end}" for end in target.ucds}
-    if looks_linear and name.lower() in linear:
-        return False
-    if looks_linear or np.abs(some).max() > 50:
+    if name.lower() in linear and looks_log != looks_linear:
+        return looks_log
+    if looks_linear or np.abs(some).max() > 50 or name.lower() in linear:
         raise ValueError(
             f"column {name!r} has no unit, so wanted log10 of {target.unit}, got {some.max():g}; "
             "give the column its unit"

@@ -1,4 +1,4 @@
-"""Golden numbers: what the shipped ensembles say of the demonstration and of TXS 0506+056.
+"""Golden numbers: the simulator's, and what the shipped ensembles say of some SEDs.
 
 ``python tests/golden.py DATA`` writes them anew, after ensembles have changed on purpose; ``DATA``
 is the folder of real SEDs. Look at the difference before you commit it.
@@ -11,9 +11,13 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from blase_astro import estimate
+from blase_astro.io import read_points
+from blase_astro.io.table import join_points
+from blase_astro.simulate import simulate_seds
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "data" / "golden.ecsv"
+GOLDEN_SIMULATED = GOLDEN.with_name("golden_simulated.ecsv")
 # Forced to all members as well: a training source is estimated by those of its bag alone.
 BAGS = {"own": None, "all": -1}
 
@@ -40,6 +44,26 @@ def txs(data):
     return numbers(Path(data) / "sed_samples" / "TXS_0506+056.txt", "TXS 0506+056")
 
 
+def simulated():
+    """Simulated SEDs on the built-in surveys and on the sampling of the demonstration."""
+    real = join_points(list(read_points(ROOT / "catalogs" / "demo_seds.zip")))
+    tables = []
+    for name, sampling in (("surveys", None), ("demonstration", real)):
+        points, truth = simulate_seds(60, seed=1, sampling=sampling)
+        table = Table({"sampling": [name] * 60})
+        for column in ("log_nu_peak", "log_nufnu_peak", "redshift", "pattern"):
+            table[column] = np.asarray(truth[column])
+        table["n_points"] = np.bincount(points.sed, minlength=60)
+        table["n_limits"] = np.bincount(points.sed, points.upper_limit, minlength=60).astype(int)
+        for column in ("frequency", "nufnu"):
+            values = np.abs(getattr(points, column))
+            log = np.log10(np.where(values > 0, values, 1))
+            total = np.bincount(points.sed, log, minlength=60)
+            table[f"mean_log_{column}"] = total / table["n_points"]
+        tables.append(table)
+    return vstack(tables)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -48,7 +72,12 @@ def main():
         if column.dtype.kind == "f":
             column.info.format = ".7g"
     table.write(GOLDEN, overwrite=True)
-    print(f"{GOLDEN}: {len(table)} rows")
+    table = simulated()
+    for column in table.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".7g"
+    table.write(GOLDEN_SIMULATED, overwrite=True)
+    print(f"written: {GOLDEN}, {GOLDEN_SIMULATED}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ TESTS = {
     "training/pools": ["dataset", "pools"],
     "training/network": ["train"],
     "training/train": ["train"],
-    "simulate/sampling": ["simulate"],
+    "simulate/sampling": ["golden", "simulate"],
+    "simulate/physics": ["golden", "simulate"],
+    "simulate/observation": ["golden", "simulate"],
 }
 # Modules that are changed by hand alone.
 ALSO = {"catalog": ["catalog"], "io/fits_tables": ["append"]}

@@ -1,9 +1,9 @@
-"""The shipped ensembles say today what they said yesterday."""
+"""The simulator and the shipped ensembles say today what they said yesterday."""
 
 import numpy as np
 import pytest
 from astropy.table import Table
-from golden import GOLDEN, demonstration, txs
+from golden import GOLDEN, GOLDEN_SIMULATED, demonstration, simulated, txs
 from numpy.testing import assert_allclose, assert_array_equal
 
 
@@ -41,3 +41,14 @@ def test_the_demonstration(golden):
 def test_a_real_sed(golden, shared_data):
     """TXS 0506+056, a source that the ensembles were trained on."""
     compare(txs(shared_data), golden)
+
+
+def test_simulated_seds():
+    """Labels, measurements and limits: what the networks were trained on."""
+    found, golden = simulated(), Table.read(GOLDEN_SIMULATED)
+    assert found.colnames == golden.colnames
+    for name in found.colnames:
+        if found[name].dtype.kind == "f":
+            assert_allclose(found[name], golden[name], rtol=1e-6, err_msg=name)
+        else:
+            assert_array_equal(found[name], golden[name], err_msg=name)

@@ -53,6 +53,10 @@ def test_a_column_of_fluxes(unit):
         ("nu_peak_lo", "nu_peak", [1e14, 1e15], [14, 15]),
         ("nuFnu_syn", "nufnu_peak", [1e-12, 1e-11], [-12, -11]),
         ("nufnu_peak", "nufnu_peak", [-12.0, -11.0], [-12, -11]),
+        ("nu_syn", "nu_peak", [10**8.5, 10**8.6], [8.5, 8.6]),  # as far as there may be peaks
+        ("nu_syn", "nu_peak", [10**21.5, 10**21.9], [21.5, 21.9]),
+        ("nuFnu_syn", "nufnu_peak", [10**-19.5], [-19.5]),
+        ("nuFnu_syn", "nufnu_peak", [10**-5.5], [-5.5]),
         ("lognu_peak", "nu_peak", [14, 15], [14, 15]),
         ("x", "nu_peak", [np.nan, np.nan], [np.nan, np.nan]),
     ],
@@ -60,6 +64,23 @@ def test_a_column_of_fluxes(unit):
 def test_columns_without_unit(name, target, values, expected):
     """log10, but where a linear name holds what can only be linear."""
     assert_allclose(log10_column(Table({name: values}), name, target), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "value"),
+    [
+        ("nu_syn", "nu_peak", 10**7.5),
+        ("nu_syn", "nu_peak", 10**22.5),
+        ("nu_syn", "nu_peak", 7.5),
+        ("nuFnu_syn", "nufnu_peak", 10**-4.5),
+        ("nuFnu_syn", "nufnu_peak", 10**-20.5),
+        ("nuFnu_syn", "nufnu_peak", -4.5),
+    ],
+)
+def test_linear_or_log_is_not_guessed(name, target, value):
+    """What can be neither has another unit."""
+    with pytest.raises(ValueError, match="has no unit, so wanted log10 of"):
+        log10_column(Table({name: [value]}), name, target)
 
 
 @pytest.mark.parametrize(
