@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from blase_astro import estimate
+from blase_astro import estimate, population
 from blase_astro.cli import main
 from blase_astro.distribution import Distribution
 from blase_astro.evaluate import plot_population, population_of, population_table
@@ -121,6 +121,17 @@ def test_the_smoothing_is_in_dex(step):
     centre = grid @ found.share
     assert_allclose(centre, grid[len(grid) // 2], atol=1e-3)
     assert_allclose(np.sqrt((grid - centre) ** 2 @ found.share), 0.4, rtol=0.05)
+
+
+def test_sources_on_a_grid_of_their_own():
+    """What lies beyond the grid of the population is in none of its cells, the rest in its own."""
+    sources = Distribution.normal([18.95, 11.0, 15.0], [0.3, 0.2, 0.5])
+    shares = population._shares(sources, GRID)
+    edges = np.append(GRID - 0.05, GRID[-1] + 0.05)
+    for i, edge in ((0, edges[-1]), (1, edges[0])):
+        below = sources[i : i + 1].cdf(np.array([edge]))[0]
+        assert_allclose(shares[i].sum(), below if i == 0 else 1 - below, atol=1e-9)
+    assert_allclose(shares[2] @ GRID, 15.0, atol=1e-3)
 
 
 def test_nothing_to_find():
