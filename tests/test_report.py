@@ -1,6 +1,7 @@
 """Reports and sheets of SEDs, in Python and from the command line."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -15,6 +16,7 @@ from blase_astro.evaluate import (
     compare_targets,
     member_means,
     normal_interval,
+    out_of_bag_tables,
     score,
     score_text,
     sed_panels,
@@ -170,6 +172,20 @@ def test_both_targets_are_compared_where_they_are_there():
     labels.remove_column("log_nufnu_peak")
     with pytest.raises(ValueError, match="labels: wanted a column log_nu_peak_label or"):
         compare_targets(ESTIMATES, labels)
+
+
+def test_out_of_bag_tables_know_the_class(ensembles):
+    """The known peak frequency stands beside the flux, where there is one for each source."""
+    nu, nufnu = ensembles["nu_peak"], ensembles["nufnu_peak"]
+    both = out_of_bag_tables([nufnu, nu], level=0.5)
+    for table in both:
+        assert_array_equal(table["log_nu_peak"], nu.source_columns["label"])
+        assert table.meta["level"] == 0.5
+    (alone,) = out_of_bag_tables([nufnu])
+    assert "log_nu_peak" not in alone.colnames
+    fewer = {name: column[:200] for name, column in nu.source_columns.items()}
+    of_fewer = out_of_bag_tables([nufnu, replace(nu, source_columns=fewer)])
+    assert ["log_nu_peak" in table.colnames for table in of_fewer] == [False, True]
 
 
 def test_what_is_missing_is_named():
