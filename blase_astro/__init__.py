@@ -40,6 +40,7 @@ _PUBLIC = {
     "estimate": "estimates",
     "estimate_points": "points",
     "match": "catalog",
+    "plot": "plotting",
     "read_sed": "io",
     "read_seds": "io",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,9 @@ from .sed import BIN_EDGES, unusable_reason
 from .targets import CLASS_EDGES, SED_CLASSES
 
 if TYPE_CHECKING:
-    from ._types import Axes, Table
+    from ._types import Any, AnyPath, Axes, Table
 
-__all__ = ["plot_sed"]
+__all__ = ["plot", "plot_sed"]
 
 _BLACK, _ORANGE, _SKY, _GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 _BLUE, _RED, _PURPLE, _GREY = "#0072B2", "#D55E00", "#CC79A7", "#999999"
@@ -24,12 +25,128 @@ _UNUSABLE_MARKERS = {
 }
 
 
+# Words that a font lacks characters of take these from the font that comes with matplotlib.
+_FAMILY = ["sans-serif", "DejaVu Sans"]
+# Height of the strip with the distribution above the Axes, in heights of these.
+_STRIP = 0.16
+# h in eV s: the photon energies of the axis on top.
+_PLANCK = 4.135667696e-15
+_ENERGIES = {"meV": 1e-3, "eV": 1e0, "keV": 1e3, "MeV": 1e6, "GeV": 1e9, "TeV": 1e12}
+
+
 def _axes(ax):
     if ax is None:
         import matplotlib.pyplot as plt
 
         ax = plt.gca()
     return ax
+
+
+def plot(
+    sed: AnyPath | Table, ax: Axes | None = None, *, estimate: bool = True, **options: Any
+) -> Axes:
+    """Draw an SED with its estimated synchrotron peak, in one line.
+
+    Parameters
+    ----------
+    sed : path-like or `~astropy.table.Table`
+        A file with one SED or an SED table.
+    ax : `~matplotlib.axes.Axes`, optional
+        Where to draw; the current Axes by default.
+    estimate : bool
+        Is the peak to be estimated and drawn? False for the SED alone.
+    **options
+        What `~blase_astro.Settings` lists, and ``title``, ``legend`` of `plot_sed`.
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        As of `plot_sed`, with the distribution of the peak frequency above.
+
+    Raises
+    ------
+    ValueError
+        If it is no SED.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> import blase_astro
+    >>> from matplotlib.figure import Figure
+    >>> ax = blase_astro.plot('catalogs/demo_sed.txt', Figure().add_subplot())
+    >>> sorted(ax.get_legend_handles_labels()[1])
+    ['1 upper limit', '53 points used', '95-percent interval', 'estimated peak']
+    """
+    from .estimates import Settings, estimate_arrays
+    from .io import read_sed
+    from .io.table import standard_sed
+
+    panel: dict[str, Any] = {"title": str(getattr(sed, "meta", {}).get("name") or "")}
+    if not hasattr(sed, "colnames"):
+        panel["title"] = os.path.basename(os.fsdecode(sed))
+        sed = read_sed(sed)
+    panel["sed"] = standard_sed(sed)
+    shown = {name: options.pop(name) for name in ("title", "legend") if name in options}
+    if estimate:
+        settings = Settings.of(options | {"pdf": True})
+        columns = estimate_arrays([(panel["title"], panel["sed"])], settings)
+        panel |= panel_of({name: values[0] for name, values in columns.items()}, settings)
+    elif options:
+        raise TypeError(f"without an estimate there is no option {next(iter(options))!r}")
+    return plot_sed(ax=ax, **panel | shown)
+
+
+def panel_of(row, settings):
+    """What an estimate adds to the figure of an SED.
+
+    Parameters
+    ----------
+    row : dict
+        One row of `~blase_astro.estimate`, by name of the column.
+    settings : `~blase_astro.Settings`
+        What it was estimated with, ``pdf`` among it.
+
+    Returns
+    -------
+    panel : dict
+        Arguments of `plot_sed`.
+    """
+    panel = {"level": settings.level, "edges": settings.first.bin_edges, "title": row["name"]}
+    peak = row.get("log_nu_peak", np.nan)
+    if "nu_peak" in settings.ensembles:
+        panel["known"] = _known_label(settings, row)
+    if not np.isfinite(peak):
+        reason = row["message"] or "no estimate"
+        return panel | {"title": f"{row['name']}: {reason}".removeprefix(": ")}
+    lo, hi = row["log_nu_peak_lo"], row["log_nu_peak_hi"]
+    said = f"log ν_peak = {peak:.2f} [{lo:.2f}, {hi:.2f}], {row['peak_class']}"
+    panel |= {
+        "title": f"{row['name']}\n{said}".strip(),
+        "peak": peak,
+        "interval": (lo, hi),
+        "density": _density(row["log_nu_peak_pdf"], settings.meta()),
+    }
+    if "log_nufnu_peak" in row:
+        panel["peak_flux"] = row["log_nufnu_peak"]
+        panel["flux_interval"] = (row["log_nufnu_peak_lo"], row["log_nufnu_peak_hi"])
+    return panel
+
+
+def _density(density, meta):
+    """Where the density of the peak frequency is more than nothing, and its values there."""
+    log_nu = meta["PDFFIRST"] + meta["PDFSTEP"] * np.arange(len(density))
+    shown = np.flatnonzero(density > 1e-3 * density.max())
+    some = slice(max(shown[0] - 1, 0), shown[-1] + 2)
+    return log_nu[some], density[some]
+
+
+def _known_label(settings, row):
+    """Label of the training source at the position of an SED, NaN if there is none."""
+    ensemble = settings.ensembles["nu_peak"]
+    source = ensemble.find_source((row["ra"], row["dec"]), settings.radius)[0]
+    source = int(np.ravel(source)[0])
+    return ensemble.source_columns["label"][source] if source >= 0 else np.nan
 
 
 def plot_sed(
@@ -91,37 +208,95 @@ def plot_sed(
     """
     ax = _axes(ax)
     _draw_frame(ax, edges, names=legend)
-    _draw_points(ax, sed, edges)
+    _draw_points(ax, sed, edges, counted=legend)
     _draw_peak(ax, peak, interval, peak_flux, flux_interval, level)
     if known is not None and np.isfinite(known):
         ax.axvline(known, color=_BLACK, lw=1.5, ls="--", label="known peak")
-    top = ax if density is None else _draw_density(ax, density, interval, known)
+    if density is not None:
+        _draw_density(ax, density, interval)
+    _draw_energies(ax, 1 if density is None else 1 + _STRIP, "x-small" if legend else 5.5)
     if title:
-        top.set_title(title, fontsize="medium" if legend else "small")
+        # Names are not formulas, whatever characters they have.
+        ax.set_title(title, fontsize="medium" if legend else "small", family=_FAMILY,
+                     y=1.05 + (_STRIP if density is not None else 0), parse_math=False)  # fmt: skip
     if legend:
-        # below the Axes, where it hides no measurement
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize="small",
-                  frameon=False)  # fmt: skip
+        draw_key(ax)
     return ax
+
+
+def draw_key(ax, axes=None, *, top=-0.15, columns=3):
+    """What is what, below the Axes, where it hides no measurement.
+
+    Plain artists: the legend of matplotlib takes as long as all the rest, which counts for
+    thousands of pages.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Where to draw.
+    axes : list of `~matplotlib.axes.Axes`, optional
+        Those whose entries are drawn, each once; those of ``ax`` by default.
+    top : float
+        Height of the first row, in those of the Axes.
+    columns : int
+        How many entries stand side by side.
+    """
+    entries = {}
+    for one in axes or [ax]:
+        handles, labels = one.get_legend_handles_labels()
+        entries = dict(zip(labels, handles, strict=True)) | entries
+    height = 16 / (72 * ax.figure.get_figheight() * ax.get_position().height)
+    rows = -(-len(entries) // columns)
+    plain = {"transform": ax.transAxes, "clip_on": False}
+    for i, (text, handle) in enumerate(entries.items()):
+        x, y = i // rows / columns, top - height * (i % rows)
+        parts = handle.get_children() if hasattr(handle, "get_children") else []
+        line = next((part for part in [handle, *parts] if hasattr(part, "get_marker")), None)
+        if line is not None:
+            look = {"color": line.get_color(), "ls": line.get_linestyle(), "lw": 1.5}
+            look |= {"marker": line.get_marker(), "mfc": line.get_markerfacecolor()}
+            look |= {"ms": min(line.get_markersize(), 9), "mec": line.get_markeredgecolor()}
+            at = [x + 0.02] if look["ls"] == "None" else [x + 0.005, x + 0.035]
+            ax.plot(at, [y] * len(at), **look, **plain)
+        else:
+            patch = handle if hasattr(handle, "get_facecolor") else parts[0]
+            width, colour = (8, patch.get_facecolor()) if patch is handle else (1, _GREY)
+            ax.hlines(y, x + 0.005, x + 0.035, lw=width, color=colour, **plain)
+        ax.text(x + 0.045, y, text, va="center_baseline", fontsize="small", transform=ax.transAxes)
 
 
 def _draw_frame(ax, edges, *, names):
     """Axis labels, frequency bins, and edges of the classes."""
-    for i, (low, high) in enumerate(edges):
-        ax.axvspan(low, high, color=_SKY, alpha=0.12 + 0.1 * (i % 2), lw=0, zorder=0.5)
-    for edge in CLASS_EDGES:
-        ax.axvline(edge, color=_GREY, lw=0.8, ls=":")
+    across = ax.get_xaxis_transform()
+    for odd in (0, 1):
+        spans = [(low, high - low) for low, high in edges[odd::2]]
+        ax.broken_barh(spans, (0, 1), transform=across, color=_SKY, alpha=0.12 + 0.1 * odd, lw=0,
+                       zorder=0.5)  # fmt: skip
+    ax.vlines(CLASS_EDGES, 0, 1, transform=across, color=_GREY, lw=0.8, ls=":")
     for x, name in zip((13.5, 14.5, 15.5) if names else (), SED_CLASSES, strict=names):
-        ax.text(x, 0.985, name, transform=ax.get_xaxis_transform(), ha="center", va="top",
+        ax.text(x, 0.985, name, transform=across, ha="center", va="top",
                 fontsize="x-small", color="#666666", clip_on=True)  # fmt: skip
-    ax.set(
-        xlabel=r"$\log_{10}\,(\nu$ / Hz)",
-        ylabel=r"$\log_{10}\,(\nu F_\nu$ / erg s$^{-1}$ cm$^{-2}$)",
-        xlim=(edges[0, 0] - 0.3, edges[-1, 1] + 0.3),
-    )
+    low, high = edges[0, 0] - 0.3, edges[-1, 1] + 0.3
+    ax.set(xlim=(low, high), xticks=np.arange(2 * np.ceil(low / 2), high, 2))
+    # Plain characters: formulas would be set anew for each page of a file.
+    ax.set_xlabel("log₁₀ (ν / Hz)", family=_FAMILY)
+    ax.set_ylabel("log₁₀ (νFν / erg s⁻¹ cm⁻²)", family=_FAMILY)
 
 
-def _draw_points(ax, sed, edges):
+def _draw_energies(ax, top, fontsize):
+    """An axis of photon energies on top."""
+    across, (low, high) = ax.get_xaxis_transform(), ax.get_xlim()
+    at = {f"1 {unit}": np.log10(e / _PLANCK) for unit, e in _ENERGIES.items()}
+    at = {text: x for text, x in at.items() if low < x < high}
+    ax.vlines(list(at.values()), top, top + 0.012, transform=across, color=_BLACK, lw=0.8,
+              clip_on=False)  # fmt: skip
+    if top > 1:
+        ax.hlines(top, 0, 1, transform=ax.transAxes, color=_BLACK, lw=0.8, clip_on=False)
+    for text, x in at.items():
+        ax.text(x, top + 0.018, text, transform=across, ha="center", va="bottom", fontsize=fontsize)
+
+
+def _draw_points(ax, sed, edges, *, counted):
     """Measurements: used, limits, and those that do not count, by reason."""
     reason = np.asarray(unusable_reason(sed))
     frequency, flux, upper, lower = (
@@ -144,21 +319,20 @@ def _draw_points(ax, sed, edges):
         if rows.any():
             ax.errorbar(
                 log_nu[rows], log_flux[rows], _log_errors(flux[rows], lower[rows], upper[rows]),
-                fmt="o", ms=3.5, color=_BLUE, mfc=fill, lw=0.8, label=_count(rows.sum(), name),
-                zorder=3,
+                fmt="o", ms=3.5, color=_BLUE, mfc=fill, lw=0.8, zorder=3,
+                label=_count(rows.sum(), name) if counted else f"point {name}",
             )  # fmt: skip
     for name in sorted(set(reason) - {""}):
         rows = (reason == name) & drawable & (log_flux > low) & (log_flux < high)
-        label = _count((reason == name).sum(), "upper limit" if name == "upper limit" else
-                       f"not used: {name}", (reason == name).sum() - rows.sum())  # fmt: skip
+        what = name if name == "upper limit" else f"not used: {name}"
+        n, shown = (reason == name).sum(), rows.sum()
+        label = _count(n, what, n - shown) if counted else what
         if name == "upper limit":
             ax.errorbar(log_nu[rows], log_flux[rows], 0.04 * (high - low), uplims=True, fmt="none",
                         color=_GREY, lw=0.8, capsize=2, label=label, zorder=2)  # fmt: skip
         else:
-            marker = _UNUSABLE_MARKERS.get(name, "s") if rows.any() else " "
-            ax.plot(
-                log_nu[rows], log_flux[rows], marker, ms=4.5, color=_GREY, label=label, zorder=2
-            )
+            ax.plot(log_nu[rows], log_flux[rows], _UNUSABLE_MARKERS.get(name, "s"), ms=4.5,
+                    color=_GREY, label=label, zorder=2)  # fmt: skip
 
 
 def _flux_limits(log_flux):
@@ -212,19 +386,13 @@ def _draw_peak(ax, peak, interval, peak_flux, flux_interval, level):
                    label=f"{100 * level:g}-percent interval")  # fmt: skip
 
 
-def _draw_density(ax, density, interval, known):
+def _draw_density(ax, density, interval):
     """Predictive density in a strip above the Axes."""
-    strip = ax.inset_axes([0, 1, 1, 0.16], sharex=ax)
     log_nu, value = density
-    strip.fill_between(log_nu, value, color=_ORANGE, alpha=0.25, lw=0)
+    height = 1 + 0.95 * _STRIP * value / np.max(value)
+    above = {"transform": ax.get_xaxis_transform(), "clip_on": False}
+    ax.fill_between(log_nu, 1, height, color=_ORANGE, alpha=0.25, lw=0, **above)
     if interval is not None:
         inside = (log_nu >= interval[0]) & (log_nu <= interval[1])
-        strip.fill_between(log_nu, value, where=inside, color=_ORANGE, alpha=0.6, lw=0)
-    shown = value > 1e-3 * np.max(value)
-    strip.plot(log_nu[shown], value[shown], color=_RED, lw=1)
-    if known is not None and np.isfinite(known):
-        strip.axvline(known, color=_BLACK, lw=1.5, ls="--")
-    strip.set(ylim=(0, None), yticks=[])
-    strip.tick_params(labelbottom=False, bottom=False)
-    strip.spines[["top", "right"]].set_visible(False)
-    return strip
+        ax.fill_between(log_nu, 1, height, where=inside, color=_ORANGE, alpha=0.6, lw=0, **above)
+    ax.plot(log_nu, height, color=_RED, lw=1, **above)

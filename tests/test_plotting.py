@@ -1,17 +1,21 @@
 """Figures: what is drawn on the Axes, with which words and units."""
 
+import io
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 
-from blase_astro import plotting
+from blase_astro import plot, plotting
 from blase_astro.evaluate import (
     class_groups,
     figures,
     normal_cdf,
     normal_interval,
+    sheet,
+    write_sheet,
 )
 from blase_astro.io import sed_table
 
@@ -208,9 +212,9 @@ def test_sed_peak(ax):
     )  # fmt: skip
     assert {"estimated peak", "90-percent interval", "known peak"} <= set(_legend(ax))
     assert ax.get_ylim()[1] >= -8.5
-    (strip,) = ax.child_axes
-    assert strip.get_title() == "a source"
-    assert strip.get_xlim() == ax.get_xlim()
+    assert ax.get_title() == "a source"
+    top = max(line.get_ydata().max() for line in ax.get_lines() if len(line.get_ydata()) == 81)
+    assert 1.1 < top < 1.16  # in heights of the Axes: above them
 
 
 def test_sed_without_estimate(ax):
@@ -219,6 +223,75 @@ def test_sed_without_estimate(ax):
     assert "estimated peak" not in _legend(ax)
     assert ax.get_legend() is None
     assert ax.get_title() == "a source"
+
+
+@pytest.mark.parametrize("title", ["a$b", "$x^{", "a_b^c", "\\alpha", "日本", "<&>", "50 % {x}"])
+def test_names_are_not_formulas(ax, title, tmp_path):
+    """A name with any character is drawn as it is."""
+    plotting.plot_sed(SED, ax, title=title)
+    assert ax.get_title() == title
+    assert write_sheet([{"sed": SED, "title": title}] * 2, tmp_path / "seds.pdf") == 2
+
+
+def test_energies_lie_where_they_belong(ax):
+    """The axis on top: 1 keV is 2.418e17 Hz."""
+    plotting.plot_sed(SED, ax)
+    (x, y) = next(text.get_position() for text in ax.texts if text.get_text() == "1 keV")
+    assert_allclose(10**x, 2.417989e17, rtol=1e-5)
+    assert y > 1
+
+
+def test_key_names_what_is_drawn(ax):
+    """Below the Axes stand the entries that a legend would have."""
+    plotting.plot_sed(SED, ax, peak=13.2, interval=(12.6, 13.8))
+    below = {text.get_text() for text in ax.texts if text.get_position()[1] < 0}
+    assert below == set(_legend(ax))
+
+
+def test_one_page_after_the_other_is_as_alone(tmp_path):
+    """Pages that share a figure show nothing of the page before; nor does a sheet."""
+    other = sed_table([1e10, 1e11, 1e14], [1e-13, 2e-13, 3e-12])
+    alone = {"sed": other, "title": "b"}
+    first = {"sed": SED, "title": "a", "peak": 13.0, "interval": (12.0, 14.0), "known": 12.5}
+    seen = []
+    figure, axes = sheet._page(1)
+    for panels in ([alone], [first, alone]):
+        for _ in sheet._drawn(panels, figure, axes):
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png")
+        seen.append(picture.getvalue())
+    assert seen[0] == seen[1]
+
+
+def test_sheet_has_a_legend(tmp_path):
+    """One a page, with each entry of its SEDs once; panels without an SED are not drawn."""
+    figure, axes = sheet._page(12)
+    panels = [{"sed": SED, "peak": 13.0}, {"sed": SED, "peak": 13.0, "interval": (12.0, 14.0)}]
+    for n in sheet._drawn(panels, figure, axes):
+        assert n == 2
+        assert [ax.get_visible() for ax in axes] == [True] * 2 + [False] * 10
+        entries = [text.get_text() for text in figure.axes[-1].texts]
+        assert len(entries) == len(set(entries))
+        assert {"point used", "estimated peak", "95-percent interval"} <= set(entries)
+    assert len(figure.axes) == 12
+
+
+def test_plot_in_one_line(ax, ensemble_dir, tmp_path):
+    """A file or a table; with the estimate, its options, or without."""
+    sed = sed_table([1.4e9, 5e9, 5e14, 2.4e17], [2e-14, 3e-14, 8e-12, 3e-13])
+    sed.write(tmp_path / "a$b.txt", format="vou-sed")
+    assert plot(tmp_path / "a$b.txt", ax, ensemble=ensemble_dir, level=0.5) is ax
+    assert {"estimated peak", "50-percent interval"} <= set(_legend(ax))
+    assert ax.get_title().startswith("a$b.txt\nlog ν_peak = ")
+    bare = plot(SED["frequency", "nufnu"], Figure().add_subplot(), estimate=False, title="x")
+    assert bare.get_title() == "x"
+    assert "estimated peak" not in _legend(bare)
+    with pytest.raises(TypeError, match="did you mean level"):
+        plot(SED, ax, levle=0.5)
+    with pytest.raises(TypeError, match="without an estimate there is no option 'level'"):
+        plot(SED, ax, estimate=False, level=0.5)
+    with pytest.raises(FileNotFoundError):
+        plot(tmp_path / "nothing.txt", ax)
 
 
 def test_sed_without_a_usable_point(ax, tmp_path):

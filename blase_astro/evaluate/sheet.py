@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from .. import plotting
 from ..estimates import Settings, estimate_arrays
 from ..io import list_seds, read_seds
 from ..io.output import placed
-from ..sky import match_sky
 
 if TYPE_CHECKING:
     from .._types import Any, AnyPath, Callable, Ensemble, Iterable, Iterator, Radius, Sequence
 
 __all__ = ["sed_panels", "write_sheet"]
+
+# SEDs that are estimated together.
+_TOGETHER = 64
 
 
 def sed_panels(
@@ -56,58 +60,30 @@ def sed_panels(
     >>> [panel['title'] for panel in sed_panels(['sed.txt'])]
     ['sed.txt']
     """
+    settings = None
+    if ensembles:
+        settings = Settings(ensemble=ensembles, level=level, radius=radius, pdf=True)
     names = [(path, list_seds(path)) for path in paths]
     total, done = sum(len(n) for _, n in names), 0
-    for path, members in names:
-        for name, sed in read_seds(path, members):
-            panel = {"sed": sed, "title": name}
-            if ensembles:
-                panel |= _panel_estimate(name, sed, ensembles, level, radius)
+    seds = (pair for path, members in names for pair in read_seds(path, members))
+    while some := list(islice(seds, _TOGETHER)):
+        for panel in _panels(some, settings):
             yield panel
             done += 1
             if progress is not None:
                 progress(min(done, total), total)
 
 
-def _panel_estimate(name, sed, ensembles, level, radius):
-    """What an estimate adds to the figure of an SED."""
-    settings = Settings(ensemble=ensembles, level=level, radius=radius, pdf=True)
-    columns = estimate_arrays([(name, sed)], settings)
-    row = {key: values[0] for key, values in columns.items()}
-    panel = {"level": level, "edges": ensembles[0].bin_edges}
-    mean = row.get("log_nu_peak", np.nan)
-    of_frequency = next((e for e in ensembles if e.target == "nu_peak"), None)
-    if of_frequency is not None:
-        panel["known"] = _known_label(of_frequency, row, radius)
-    if not np.isfinite(mean):
-        return panel | {"title": f"{name}: {row['message'] or 'no estimate'}"}
-    lo, hi = row["log_nu_peak_lo"], row["log_nu_peak_hi"]
-    panel |= {
-        "title": f"{name}\nlog nu_peak = {mean:.2f} [{lo:.2f}, {hi:.2f}], {row['peak_class']}",
-        "peak": mean,
-        "interval": (lo, hi),
-        "density": _density(row["log_nu_peak_pdf"], settings.meta()),
-    }
-    if "log_nufnu_peak" in row:
-        panel["peak_flux"] = row["log_nufnu_peak"]
-        panel["flux_interval"] = (row["log_nufnu_peak_lo"], row["log_nufnu_peak_hi"])
-    return panel
-
-
-def _density(density, meta):
-    """Where the density of the peak frequency is more than nothing, and its values there."""
-    log_nu = meta["PDFFIRST"] + meta["PDFSTEP"] * np.arange(len(density))
-    shown = np.flatnonzero(density > 1e-3 * density.max())
-    some = slice(max(shown[0] - 1, 0), shown[-1] + 2)
-    return log_nu[some], density[some]
-
-
-def _known_label(ensemble, row, radius):
-    """Label of the training source at the position of an SED, NaN if there is none."""
-    sources = ensemble.source_columns
-    places = (row["ra"], row["dec"]), (sources["ra"], sources["dec"])
-    source = match_sky(*places, radius)[0][0]
-    return sources["label"][source] if source >= 0 else np.nan
+def _panels(seds, settings):
+    """Pairs of name and SED table as panels, with estimates where there are settings."""
+    if settings is None:
+        return [{"sed": sed, "title": name} for name, sed in seds]
+    columns = estimate_arrays(seds, settings)
+    rows = [{key: values[i] for key, values in columns.items()} for i in range(len(seds))]
+    return [
+        {"sed": sed} | plotting.panel_of(row, settings)
+        for (_, sed), row in zip(seds, rows, strict=True)
+    ]
 
 
 def write_sheet(
@@ -122,7 +98,7 @@ def write_sheet(
     output : path-like
         File to write: ``.pdf`` for any number of pages, ``.png`` or ``.svg`` for one.
     per_page : int
-        SEDs on a page: 1, or a contact sheet of more, without legends.
+        SEDs on a page: 1, or a contact sheet of more, with one legend a page.
     overwrite : bool
         Is a file that exists to be replaced?
 
@@ -158,48 +134,95 @@ def _write_pages(panels, path, suffix, per_page):
     """Draw page after page; the number of SEDs."""
     from matplotlib.backends.backend_pdf import PdfPages
 
-    pages = _pages(panels, per_page)
-    figure, n = next(pages, (None, 0))
-    if figure is None:
+    n = 0
+    with _undisturbed():
+        figure, axes = _page(per_page)
+        if suffix == ".pdf":
+            # Opened here, as matplotlib leaves its own file open where the disk is full.
+            with open(path, "wb") as file, PdfPages(file, metadata={"CreationDate": None}) as pdf:
+                for count in _drawn(panels, figure, axes):
+                    pdf.savefig(figure)
+                    n += count
+        else:
+            for count in _drawn(panels, figure, axes):
+                if n:
+                    text = f"more than {per_page} SED(s) need more than one page"
+                    raise ValueError(f"{text}; wanted a .pdf file")
+                figure.savefig(path, dpi=150)
+                n = count
+    if not n:
         raise ValueError("there is no SED to draw")
-    if suffix == ".pdf":
-        # Opened here, as matplotlib leaves its own file open where the disk is full.
-        with open(path, "wb") as file, PdfPages(file, metadata={"CreationDate": None}) as pdf:
-            pdf.savefig(figure)
-            for figure, count in pages:
-                pdf.savefig(figure)
-                n += count
-        return n
-    if next(pages, None) is not None:
-        raise ValueError(f"more than {per_page} SED(s) need more than one page; wanted a .pdf file")
-    figure.savefig(path, dpi=150)
     return n
 
 
-def _pages(panels, per_page):
-    """Figures with up to so many SEDs, and how many are on each."""
+@contextmanager
+def _undisturbed():
+    """Draw thousands of artists without looking for cycles, and names in any alphabet.
+
+    The search for cycles takes a tenth of the time, and what the pages leave is freed at the end.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+            yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _page(per_page):
+    """The one figure of all pages: a single SED, or rows of three.
+
+    Making a figure and finding room for its labels would take longer than drawing it.
+    """
     from matplotlib.figure import Figure
 
-    held = []
-    for panel in panels:
-        held.append(panel)
-        if len(held) == per_page:
-            yield _page_of(Figure, held, per_page), len(held)
-            held = []
-    if held:
-        yield _page_of(Figure, held, per_page), len(held)
-
-
-def _page_of(figure_class, panels, per_page):
-    """One page: a single SED, or rows of three."""
     if per_page == 1:
-        figure = figure_class(figsize=(9, 6), layout="constrained")
-        plotting.plot_sed(ax=figure.add_subplot(), **panels[0])
-        return figure
+        figure = Figure(figsize=(9, 6))
+        figure.subplots_adjust(left=0.085, right=0.98, bottom=0.2, top=0.77)
+        return figure, [figure.add_subplot()]
     n_rows = -(-per_page // 3)
-    figure = figure_class(figsize=(13, 3.2 * n_rows), layout="constrained")
-    for ax, panel in zip(figure.subplots(n_rows, 3).ravel(), panels, strict=False):
-        plotting.plot_sed(ax=ax, **panel, legend=False)
-    for ax in figure.axes[len(panels) :]:
-        ax.set_axis_off()
-    return figure
+    height = 3.2 * n_rows + 0.6
+    figure = Figure(figsize=(13, height))
+    axes = figure.subplots(n_rows, 3).ravel()
+    figure.subplots_adjust(
+        left=0.055, right=0.99, bottom=1.2 / height, top=1 - 0.95 / height, hspace=0.62, wspace=0.13
+    )
+    for ax in axes:
+        ax.tick_params(labelsize="small")
+    return figure, axes
+
+
+def _drawn(panels, figure, axes):
+    """Draw page after page on the one figure; how many SEDs are on each."""
+    panels = iter(panels)
+    alone = len(axes) == 1
+    while some := list(islice(panels, len(axes))):
+        used = axes[: len(some)]
+        for ax, panel in zip(used, some, strict=True):
+            plotting.plot_sed(ax=ax, **panel, legend=alone)
+        for ax in axes:
+            ax.set_visible(ax in used)
+        if not alone:
+            _label_outer(used)
+            key = figure.add_axes([0.055, 0, 0.93, 0.9 / figure.get_figheight()])
+            key.set_axis_off()
+            plotting.draw_key(key, list(used), top=0.5, columns=5)
+        yield len(some)
+        if not alone:
+            key.remove()
+        for ax in used:
+            for artist in [*ax.lines, *ax.collections, *ax.texts, *ax.patches]:
+                artist.remove()
+            ax.containers.clear()
+
+
+def _label_outer(used):
+    """Words at the outer axes of a contact sheet alone."""
+    for i, ax in enumerate(used):
+        if i % 3:
+            ax.set_ylabel("")
+        if i + 3 < len(used):
+            ax.set_xlabel("")
