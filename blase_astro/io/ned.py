@@ -13,9 +13,11 @@ __all__ = ["ned_sed", "read_ned"]
 # Widths of the stated uncertainties in units of one sigma; rms and unstated ones count as one.
 _PERCENT = {"68": 1.0, "90": 1.645, "95": 1.960, "99": 2.576}
 _NUMBER = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
-_BAND = re.compile(r"(\d*\.?\d+)\s*([kMGT]eV)?\s*-\s*(\d*\.?\d+)\s*([kMGT]eV)")
+# A number from its beginning to its end: patterns that try its parts take for ever on a long one.
+_WHOLE = r"(?<![\d.])(\d++(?:\.\d*+)?|\.\d++)"
+_BAND = re.compile(rf"{_WHOLE}\s*([kMGT]eV)?\s*-\s*{_WHOLE}\s*([kMGT]eV)")
 _HZ = {"keV": 2.417989e17, "MeV": 2.417989e20, "GeV": 2.417989e23, "TeV": 2.417989e26}
-_APERTURE = re.compile(r"(\d+\.?\d*)\s*(?:\"|arcsec)(\.\d+)?\s*(?:aperture|diameter)", re.I)
+_APERTURE = re.compile(rf"{_WHOLE}\s*(?:\"|arcsec)(\.\d+)?\s*(?:aperture|diameter)", re.I)
 
 
 def read_ned(file):
@@ -159,10 +161,10 @@ def _sizes(text):
 
 def _sigmas(text):
     """How many sigma an uncertainty called like this spans."""
-    found = re.search(r"(\d+\.?\d*)\s*-?\s*(?:sigma|rms)", text, re.I)
+    found = re.search(rf"{_WHOLE}\s*-?\s*(?:sigma|rms)", text, re.I)
     if found:
         return float(found[1]) or 1.0
-    found = re.search(r"(68|90|95|99)\S*\s*%", text)
+    found = re.search(r"(68|90|95|99)\S{0,30}\s*%", text)
     return _PERCENT[found[1]] if found else 1.0
 
 
