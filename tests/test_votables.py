@@ -4,6 +4,7 @@ import http.server
 import threading
 import time
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -30,6 +31,9 @@ def stream(href, tag=b"STREAM"):
     "data",
     [
         stream(b'href="file:///etc/hostname"'),
+        stream(b'href="file:///x"').replace(b"<DATA>", b"""<!-- <TABLE " --><DATA>"""),
+        stream(b'href="file:///x"').replace(b"<DATA>", b"<!-- <STREAM ' --><DATA>"),
+        stream(b"title='\"' href='file:///x'"),
         stream(b"actuate = 'onLoad' href\n=\n'http://127.0.0.1/x'"),
         stream(b'title=">" href="ftp://127.0.0.1/x"'),
         stream(b'href="file:///etc/hostname"', tag=b"v:STREAM"),
@@ -67,6 +71,10 @@ def test_nobody_is_asked():
     ("data", "reason"),
     [
         (b'<?xml version="1.0"?><!DOCTYPE V [<!ENTITY s "x">]><VOTABLE/>', "declares entities"),
+        (
+            b'<?xml version="1.0"?><!DOCTYPE V SYSTEM ">" [<!ATTLIST STREAM href CDATA "f">]>',
+            "declares entities or attributes",
+        ),
         (b'<?xml version="1.0" encoding="utf-16"?><VOTABLE/>', "character set 'utf-16'"),
         (b'<?xml version="1.0" encoding="cp037"?><VOTABLE/>', "character set 'cp037'"),
         (votable(b'<TABLE nrows="200000000">' + FIELD + b"<DATA/></TABLE>"), "200000000 rows"),
@@ -100,6 +108,19 @@ def test_other_files(data):
     """What is no VOTable is said to be none."""
     with pytest.raises(OSError, match="not a VOTable, it starts with"):
         safe_votable(data)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"<TABLE ", b"<TABLE '", b'<STREAM a="', b"<!DOCTYPE ", b"<TR", b"a", b"a=", b" ", b"<a:"],
+)
+def test_no_bytes_take_long(piece):
+    """Tags, quotes and words without end cost a look each."""
+    start = time.monotonic()
+    for before in (b"", b"<TABLE ", b"<FIELD name="):
+        with suppress(ValueError, OSError):
+            safe_votable(votable(before + piece * (300_000 // len(piece))))
+    assert time.monotonic() - start < 5
 
 
 def test_cut_off():

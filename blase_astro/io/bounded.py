@@ -131,7 +131,10 @@ def _npy(member, limit):
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the format, wanted 1.0 or 2.0")
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read_header(member)
+    try:
+        shape, fortran, dtype = read_header(member)
+    except Exception as error:  # numpy parses it as Python
+        raise ValueError(f"a header that is none ({str(error)[:80]})") from None
     if dtype.kind not in "biufUS" or dtype.hasobject:
         raise ValueError(f"an array of type {dtype}, wanted numbers or text")
     size = math.prod(shape) * dtype.itemsize

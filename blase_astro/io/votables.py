@@ -6,11 +6,15 @@ from io import BytesIO
 
 __all__ = ["safe_votable"]
 
+# Inside of a tag there is no "<", not even in quotes, so that no tag of a comment hides another. No
+# part gives back what it took: the patterns stay linear whatever the bytes.
 _TAG = re.compile(
-    rb"""<(?:[\w.-]+:)?(STREAM|TABLE|FIELD|PARAM)\b((?:[^>"']|"[^"]*+"|'[^']*+')*+)""", re.ASCII
+    rb"""<(?:[\w.-]++:)?(STREAM|TABLE|FIELD|PARAM)\b((?:[^<>"']|"[^"<]*+"|'[^'<]*+')*+)""",
+    re.ASCII,
 )
-_ATTRIBUTE = re.compile(r"""([\w.:-]+)\s*=\s*("[^"]*"|'[^']*')""")
-_ROW = re.compile(rb"<(?:[\w.-]+:)?TR\b")
+_ATTRIBUTE = re.compile(r"""(?<![\w.:-])([\w.:-]++)\s*+=\s*+("[^"]*+"|'[^']*+')""")
+_DECLARES = re.compile(rb"<!(?:ENTITY|ATTLIST)|<!DOCTYPE[^<>\[]*+\[")
+_ROW = re.compile(rb"<(?:[\w.-]++:)?TR\b")
 _ENCODING = re.compile(rb"""^<\?xml[^>]*\bencoding\s*=\s*["']([^"']*)""")
 # Any other would hide the tags from a look at the bytes.
 _ENCODINGS = (b"", b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin-1", b"latin1")
@@ -77,8 +81,8 @@ def _refusal(data):
     if b"\0" in data[:400] or (encoding and encoding[1].lower() not in _ENCODINGS):
         name = encoding[1].decode("latin-1") if encoding else "UTF-16"
         return f"character set {name!r}; wanted UTF-8"
-    if b"<!ENTITY" in data or re.search(rb"<!DOCTYPE[^>]*\[", data):
-        return "it declares entities; no VOTable needs any"
+    if _DECLARES.search(data):
+        return "it declares entities or attributes; no VOTable needs any"
     claimed = width = 0
     there = None
     for tag, inside in _TAG.findall(data):

@@ -21,8 +21,8 @@ from readers import READERS, TESTS, outcome, seeds
 FINDS = TESTS / "data" / "fuzz"
 SLOW = 5.0  # seconds: longer is a find as well
 # How many of all inputs each reader gets: those that cost little get more.
-SHARES = {"vou": 40, "ssdc": 18, "npz": 8, "zip": 6, "tar": 5, "votable": 5, "any": 5, "ned": 4,
-          "vizier": 4, "gadf": 3, "jetset": 2}  # fmt: skip
+SHARES = {"vou": 40, "ssdc": 18, "npz": 3, "npy": 5, "zip": 6, "tar": 5, "votable": 5, "any": 5,
+          "ned": 4, "vizier": 4, "gadf": 3, "jetset": 2}  # fmt: skip
 NUMBERS = [
     b"0",
     b"-1",

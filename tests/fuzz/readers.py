@@ -83,6 +83,15 @@ def in_file(read, suffix):
     return through_a_file
 
 
+def zip_of(members):
+    """A zip of members by name, whose checksums are right whatever they hold."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as zipped:
+        for name, data in members.items():
+            zipped.writestr(name, data)
+    return file.getvalue()
+
+
 def archive(path):
     """All SEDs of an archive, none of which ends the reading."""
     for points in read_points(path):
@@ -101,6 +110,7 @@ READERS = {
     "zip": in_file(archive, ".zip"),
     "tar": in_file(archive, ".tar"),
     "npz": in_file(bounded.read_npz, ".npz"),
+    "npy": lambda data: READERS["npz"](zip_of({"a.npy": data})),
 }
 
 
@@ -154,16 +164,14 @@ def seeds():
     ned = [data for name, data in files.items() if name.startswith("ned")]
     vizier = [data for name, data in files.items() if name.startswith("vizier")]
     members = {"a.txt": text[0], "b.json": ssdc, "c.fits": plain[0], "d.gz": gzip.compress(text[1])}
-    zipped, tarred, npz = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in members.items():
-            file.writestr(name, data)
+    tarred, npz, npy = io.BytesIO(), io.BytesIO(), io.BytesIO()
     with tarfile.open(fileobj=tarred, mode="w") as file:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             file.addfile(info, io.BytesIO(data))
     np.savez_compressed(npz, a=np.arange(20.0), b=np.array(["x", "yz"]), c=np.zeros((2, 3), "f4"))
+    np.save(npy, np.arange(12.0).reshape(3, 4))
     tar = tarred.getvalue()
     return {
         "vou": text,
@@ -174,7 +182,8 @@ def seeds():
         "jetset": jetset,
         "votable": [*ned, *vizier, plain[2]],
         "any": [text[0], ssdc, *ned, *vizier, *gadf, *jetset, *plain],
-        "zip": [zipped.getvalue()],
+        "zip": [zip_of(members)],
         "tar": [tar, gzip.compress(tar)],
         "npz": [npz.getvalue()],
+        "npy": [npy.getvalue()],
     }
