@@ -96,9 +96,8 @@ def find_position(
     --------
     >>> from astropy.table import Table
     >>> from blase_astro.sky import find_position
-    >>> find_position(Table({'RAJ2000': [77.4], 'DEJ2000': [5.7], 'RA_Counterpart': [77.36],
-    ...                      'DEC_Counterpart': [5.69]}))
-    PositionColumns(lon='RA_Counterpart', lat='DEC_Counterpart', frame='icrs')
+    >>> find_position(Table({'name': ['A'], 'RAJ2000': [77.4], 'DEJ2000': [5.7]}))
+    PositionColumns(lon='RAJ2000', lat='DEJ2000', frame='icrs')
     """
     if frame is not None and frame not in FRAMES:
         raise ValueError(f"frame must be one of {', '.join(FRAMES)}; got {frame!r}")
@@ -151,8 +150,7 @@ def positions(table: Table, columns: PositionColumns) -> tuple[np.ndarray, np.nd
     Returns
     -------
     ra, dec : ndarray of float64, shape (n,)
-        ICRS position in degrees; NaN, both, where one is missing, masked, not finite, or no
-        position (`known_positions`).
+        ICRS position in degrees; NaN, both, where one is missing, masked, or `known_positions` not.
 
     Raises
     ------
@@ -368,8 +366,7 @@ class SkyIndex:
     [ 1 -1] [3.6 nan] [1 0]
     """
 
-    # Distances to compute one by one: scipy's tree takes longer to import than these.
-    _FEW = 2**18
+    _FEW = 2**18  # distances to compute one by one: importing scipy's tree takes longer
 
     def __init__(self, ra, dec):
         ra, dec = np.asarray(ra, float), np.asarray(dec, float)
@@ -432,7 +429,7 @@ def match_sky(
     Parameters
     ----------
     position, other : `~astropy.coordinates.SkyCoord` or pair
-        n and m positions, as for `icrs`; what is no position (declination 91) is never matched.
+        n and m positions, as for `icrs`; what is none (declination 91) is never matched.
     radius : float, `~astropy.units.Quantity` or str
         Largest separation, see `~blase_astro.angles.arcsec`.
 

@@ -4,18 +4,18 @@ from .._lazy import lazy
 
 # Public name: module. Loaded when first used: not all of them are cheap.
 _PUBLIC = {
-    "LEVELS": "scores",
+    "LEVELS": "groups",
     "cdf_of_interval": "scores",
-    "class_groups": "scores",
+    "class_groups": "groups",
     "compare": "comparison",
     "compare_targets": "comparison",
     "confusion": "scores",
     "crps": "scores",
-    "evaluate": "scores",
-    "evaluate_groups": "scores",
+    "evaluate": "groups",
+    "evaluate_groups": "groups",
     "ks_distance": "scores",
     "member_means": "comparison",
-    "n_bins_groups": "scores",
+    "n_bins_groups": "groups",
     "normal_cdf": "scores",
     "normal_interval": "scores",
     "original_columns": "labels",

@@ -12,8 +12,9 @@ from ..joins import join_names, join_sky
 from ..sed import bin_points
 from ..sky import find_position, match_sky, positions
 from ..targets import TARGETS, log10_column
+from .groups import class_groups, evaluate_groups, n_bins_groups
 from .labels import out_of_bag
-from .scores import cdf_of_interval, class_groups, evaluate_groups, n_bins_groups
+from .scores import cdf_of_interval
 
 if TYPE_CHECKING:
     from .._types import Any, AnyPath, Ensemble, Radius, Sequence, Table

@@ -1,4 +1,4 @@
-"""Figures of an evaluation."""
+"""Figures of an evaluation, one function each: a list, and longer than other files for it."""
 
 from __future__ import annotations
 

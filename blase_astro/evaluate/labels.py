@@ -9,7 +9,8 @@ import numpy as np
 from ..calibration import calibrate_out_of_bag
 from ..estimates import load_ensembles
 from ..targets import TARGETS
-from .scores import evaluate, q_value, randomised_pit
+from .groups import evaluate
+from .scores import q_value, randomised_pit
 
 if TYPE_CHECKING:
     from .._types import AnyPath, Ensemble, Ensembles, Table
