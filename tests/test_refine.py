@@ -127,6 +127,7 @@ def test_both_targets(ensembles, ensemble_dir):
     assert len(refined) == 300
     assert refined["suspicious"].max() <= 3
     assert {"log_nu_peak_q", "log_nufnu_peak_q"} <= set(refined.colnames)
+    assert (refined.meta["PILEVEL"], refined.meta["FALSEDIS"]) == (0.95, 0.1)  # by default
     for target in ("log_nu_peak", "log_nufnu_peak"):
         error = refined[f"{target}_label"] - refined[target]
         assert_allclose(refined[f"{target}_z"], error / refined[f"{target}_std"])
