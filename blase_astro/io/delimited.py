@@ -21,11 +21,9 @@ __all__ = [
 
 _ROWS_AT_ONCE = 5000
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,18})")
-# A number; 007 is none, nor is 2015E10, whose first part no program would write so.
-_NUMBER = re.compile(
-    r"[+-]?(\d+\.\d*|\.\d+|0|[1-9]\d*)([eEdD][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
-)
-_IDENTIFIER = re.compile(r"[1-9]\d+[eEdD]\d+")
+# Lines of a column that Python would take for numbers: 007 and 1_000 are none, nor is 2015E10,
+# whose first part no program would write so.
+_IDENTIFIERS = re.compile(r"^(?:[+-]?0\d+|[1-9]\d+[eE]\d+)$|_", re.MULTILINE)
 
 
 def write_csv(table, stream, *, kept=(), mark=","):
@@ -236,28 +234,31 @@ def _typed(cells):
     from astropy.table import Column, MaskedColumn
 
     cells = [cell.strip(" \t") for cell in cells]
-    there = [cell for cell in cells if cell]
-    mask = [not cell for cell in cells]
-    kind = _kind(there)
-    if kind is not str:
-        cells = [kind((cell or "0").lower().replace("d", "e")) for cell in cells]
-    values = np.array(cells, dtype={str: None, int: np.int64, float: np.float64}[kind])
-    if kind is str and not len(cells):
-        values = values.astype("U1")
-    return MaskedColumn(values, mask=mask) if any(mask) else Column(values)
+    mask = np.array([not cell for cell in cells], bool)
+    values = np.zeros(len(cells), "U1") if not len(cells) else np.array(cells)
+    there = [cell for cell in cells if cell] if mask.any() else cells
+    numbers = _numbers(there)
+    if numbers is not None:
+        values = np.zeros(len(cells), numbers.dtype)
+        values[~mask] = numbers
+    return MaskedColumn(values, mask=mask) if mask.any() else Column(values)
 
 
-def _kind(cells):
-    """What the cells of a column are."""
-    if not cells:
-        return str
-    if all(map(_WHOLE.fullmatch, cells)) and all(-(2**63) <= int(cell) < 2**63 for cell in cells):
-        return int
-    if not all(map(_NUMBER.fullmatch, cells)) or any(map(_IDENTIFIER.fullmatch, cells)):
-        return str
-    numbers = np.array([float(cell.lower().replace("d", "e")) for cell in cells])
-    said = np.array(["inf" in cell.lower() for cell in cells])
-    return str if (np.isinf(numbers) & ~said).any() else float
+def _numbers(cells):
+    """Cells as whole numbers or numbers; None where they are text."""
+    if not cells or _IDENTIFIERS.search("\n".join(cells)):
+        return None
+    try:
+        numbers = np.array(list(map(float, cells)))
+    except ValueError:
+        return None
+    whole = np.isfinite(numbers).all() and (numbers == np.round(numbers)).all()
+    if whole and all(map(_WHOLE.fullmatch, cells)):
+        whole = list(map(int, cells))
+        if all(-(2**63) <= number < 2**63 for number in whole):
+            return np.array(whole, np.int64)
+    infinite = np.flatnonzero(np.isinf(numbers))  # 1e400 is none, "inf" is
+    return None if any("inf" not in cells[i].lower() for i in infinite) else numbers
 
 
 def append_to_csv(source, columns, path, check):

@@ -102,7 +102,7 @@ def placed(output, *, overwrite=False):
 
     Yields
     ------
-    beside : `~pathlib.Path`
+    beside : path-like
         Where to write; its name is that of the output.
 
     Raises
@@ -148,7 +148,7 @@ def placed_folder(folder, *, marker, overwrite=False):
 
     Yields
     ------
-    beside : `~pathlib.Path`
+    beside : path-like
         Folder to write to.
 
     Raises
