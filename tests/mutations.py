@@ -100,6 +100,11 @@ SAME = {
     ("ensemble", "_CHUNK = 512"),
     ("ensemble", "_ROWS = 16"),
     ("flags", "_AT_ONCE = 64"),
+    # A bound for the search alone: what is found is compared with the radius itself.
+    (
+        "sky",
+        "distance, nearest = self._tree.query(points, distance_upper_bound=chord * (1 + 1e-9))",
+    ),
     ("joins", 'base = name.rsplit("/", 1)[-1]'),  # the last part of more parts
 }
 

@@ -135,6 +135,23 @@ def test_p_values_of_right_labels():
         assert_allclose((p < share).mean(), share, atol=4 * np.sqrt(share / 2000))
 
 
+def test_a_p_value_is_that_of_the_own_group():
+    """As if there were no other group; NaN where there is no label."""
+    rng = np.random.default_rng(5)
+    n_bins = rng.integers(4, 24, 1000)
+    pit = np.where(n_bins < 12, rng.beta(0.5, 0.5, 1000), rng.beta(2, 2, 1000))
+    calibration = fit_calibration(pit, n_bins)
+    pit[[3, 400]] = np.nan
+    together = calibration.p_value(pit, n_bins)
+    assert_array_equal(np.flatnonzero(np.isnan(together)), [3, 400])
+    group, known = calibration.group(n_bins), np.isfinite(pit)
+    for i in range(len(calibration.size)):
+        rows = np.flatnonzero((group == i) & known)
+        alone = fit_calibration(pit[rows], n_bins[rows])
+        assert len(alone.size) == 1
+        assert_allclose(together[rows], alone.p_value(pit[rows], n_bins[rows]), atol=0.02)
+
+
 def test_wrong_labels_are_found():
     """Of labels wrong by more than 2 dex most are found, and hardly a right one is accused."""
     rng = np.random.default_rng(10)

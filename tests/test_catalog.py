@@ -17,7 +17,7 @@ from blase_astro import bulk
 from blase_astro.catalog import annotate, annotate_file, match, match_file
 from blase_astro.ensemble import Ensemble
 from blase_astro.estimates import Settings, estimate, estimate_arrays
-from blase_astro.flags import Flag, flag_names, flag_reference
+from blase_astro.flags import Flag, flag_names, flag_reference, peak_quality
 from blase_astro.io import read_seds, sed_table
 from blase_astro.sed import bin_seds, points_from_seds
 
@@ -282,6 +282,18 @@ def test_an_ensemble_without_reference_sets_no_such_flag(ensembles):
         **{name: getattr(ensemble, name) for name in ensemble.__dataclass_fields__} | {"meta": {}}
     )
     assert estimate(make_sed(ra, dec), ensemble=bare)["peak_flags"][0] == 0
+
+
+@pytest.mark.parametrize("flag", list(Flag))
+def test_what_makes_an_estimate_doubtful(flag):
+    """A narrow interval is good, but with care where a flag doubts the SED, its bins or members."""
+    doubts = {
+        "FEW_BINS", "ONE_SIDED", "UNUSUAL_PATTERN", "UNUSUAL_LEVEL", "MEMBERS_DISAGREE",
+        "EXTRAPOLATED",
+    }  # fmt: skip
+    std = np.array([0.25, 0.26, 0.6, 0.61, np.nan])
+    quality = peak_quality(std, np.full(5, flag.value))
+    assert quality.tolist() == [2 if flag.name in doubts else 3, 2, 2, 1, 0]
 
 
 def test_flag_names_and_texts():

@@ -130,6 +130,16 @@ def test_labels_in_any_unit_and_radius(radius):
     assert_allclose(table["label"], LABELS["log_nu_peak"])
 
 
+def test_the_class_is_that_of_the_known_frequency():
+    """Of the frequency its own label, whatever it is called; of the flux that beside it."""
+    labels = LABELS.copy()
+    labels["by_hand"] = labels["log_nu_peak"] + 1
+    table = compare(ESTIMATES, labels, label="by_hand")
+    assert_array_equal(table["log_nu_peak"], labels["by_hand"])
+    table = compare(ESTIMATES, labels, target="nufnu_peak")
+    assert_array_equal(table["log_nu_peak"], labels["log_nu_peak"])
+
+
 def test_labels_of_refining_are_no_estimates():
     """A table of refining holds both: the labels are known, not the estimates beside them."""
     labels = LABELS["ra", "dec"].copy()
