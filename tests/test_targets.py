@@ -137,3 +137,15 @@ def test_an_edge_belongs_to_the_class_above(edge):
     below, on = sed_class([np.nextafter(edge, 0), edge])
     above = CLASS_EDGES.index(edge) + 1
     assert (below, on) == (SED_CLASSES[above - 1], SED_CLASSES[above])
+
+
+def test_the_classes_are_those_of_the_4lac():
+    """Below 1e14 Hz, below 1e15 Hz, above."""
+    assert CLASS_EDGES == (14.0, 15.0)
+    assert sed_class([13.9, 14.1, 14.9, 15.1, np.nan]).tolist() == [
+        "LSP",
+        "ISP",
+        "ISP",
+        "HSP",
+        "UNK",
+    ]
