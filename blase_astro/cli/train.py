@@ -6,8 +6,13 @@ from .options import add_output_options, count, radius, say, warnings_said
 
 __all__ = ["add_simulate", "add_train"]
 
+# Options whose fields of the recipe have other names.
+_FIELDS = {"bags": "n_bags", "members": "n_members"}
+
 
 def add_train(commands):
+    from ..training.config import PRESETS
+
     parser = commands.add_parser(
         "train", help="train an ensemble on an archive of SEDs whose peaks are known"
     )
@@ -20,11 +25,11 @@ def add_train(commands):
     labels.add_argument("--nu-column", metavar="COL", help="its column of peak frequencies")
     labels.add_argument("--nufnu-column", metavar="COL", help="its column of peak fluxes")
     labels.add_argument(
-        "--radius", type=radius, default=5.0, help="how far an SED may lie from its row (5arcsec)"
+        "--radius", type=radius, default=5.0, help="how far an SED may lie from its row (default: 5arcsec)"
     )
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument(
-        "--preset", choices=["default", "seed"], default="default", help="seed: the original recipe"
+        "--preset", choices=["default", "seed"], default="default", help="default, or seed: the original recipe"
     )
     for name, text in (
         ("bags", "number of bags"),
@@ -33,15 +38,20 @@ def add_train(commands):
         ("seed", "seed of everything random"),
         ("simulated", "number of simulated SEDs beside the real ones"),
     ):
+        known = {preset: getattr(PRESETS[preset], _FIELDS.get(name, name)) for preset in PRESETS}
+        text += f" (default: {known['default']}"
+        text += f"; preset seed: {known['seed']})" if known["seed"] != known["default"] else ")"
         recipe.add_argument(f"--{name}", type=count, metavar="N", help=text)
     run = parser.add_argument_group("running")
     run.add_argument("--resume", action="store_true", help="go on with an interrupted training")
     run.add_argument("--overwrite", action="store_true", help="replace an existing ensemble")
-    run.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
+    run.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no messages")
     run.add_argument("--device", default="cpu", help="cpu (default), gpu or auto")
     run.add_argument("--devices", type=count, default=1, help="how many of them (default: 1)")
-    run.add_argument("--strategy", default="auto", help="of pytorch_lightning.Trainer")
-    run.add_argument("--precision", default="32-true", help="of pytorch_lightning.Trainer")
+    run.add_argument("--strategy", default="auto", help="of pytorch_lightning (default: auto)")
+    run.add_argument(
+        "--precision", default="32-true", help="of pytorch_lightning (default: 32-true)"
+    )
     parser.set_defaults(run=_run_train)
 
 
@@ -122,6 +132,7 @@ def _run_train(options):
             output=output,
             resume=options.resume,
             progress=not options.quiet and sys.stderr.isatty(),
+            say=tell,
             accelerator=options.device,
             devices=options.devices,
             strategy=options.strategy,
@@ -141,9 +152,8 @@ def _train_config(options):
 
     from ..training.config import PRESETS
 
-    names = {"bags": "n_bags", "members": "n_members"}
     given = {
-        names.get(name, name): getattr(options, name)
+        _FIELDS.get(name, name): getattr(options, name)
         for name in ("bags", "members", "epochs", "seed", "simulated")
         if getattr(options, name) is not None
     }

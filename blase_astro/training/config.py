@@ -9,11 +9,18 @@ __all__ = ["PRESETS", "TrainConfig"]
 class TrainConfig:
     """What decides a training; with the archive and the versions, all that does.
 
+    Of pairs, the first number is for ``nu_peak``, the second for ``nufnu_peak``.
+
     Parameters
     ----------
     recipe : {'default', 'seed'}
-        How samples are made: `~blase_astro.training.default_pool` or
-        `~blase_astro.training.seed_pool`.
+        ``default``: real SEDs beside simulated ones (`~blase_astro.training.default_pool`), the
+        learning rate up and down once (Smith and Topin 2017), the last weights. ``seed``:
+        augmented real SEDs (`~blase_astro.training.seed_pool`), the learning rate divided by ten
+        where a member's validation loss has not improved for ten epochs, its best epoch.
+    networks : {'grid', 'normal'}
+        What the networks give: probabilities on a grid, or mean and variance of a normal
+        distribution.
     bins : str
         Bin set.
     n_bags, n_members : int
@@ -21,44 +28,51 @@ class TrainConfig:
     hidden, dropout : tuple
         Width of each hidden layer, and the share of its units dropped.
     subtract_level : bool
-        Subtract each SED's mean level and give it as an input.
+        Subtract each SED's mean level and give it as an input. Networks on a grid need it.
     drop_bins : float
         In half of the samples of a batch, bins are dropped with a probability drawn between 0 and
         twice this number.
+    drop_bands : float
+        In this share of the samples whole bands are dropped, each with a probability of 0.3.
     simulated : int
-        Number of simulated SEDs beside the real ones.
-    simulated_weight : float
-        Weight of a simulated SED in the loss.
-    rich_weight : float
-        Weight of a rich real SED.
+        Number of simulated SEDs; a batch has as many of them as of real ones.
+    rich_weights : tuple of pair
+        Number of filled bins and the weight in the loss of a real SED from there on.
+    label_width : tuple of float
+        Standard deviation (dex) that the label is smeared by on the grid: its own error.
+    cdf_weight : tuple of float
+        Weight of the squared distance of the cumulative distributions, beside cross entropy.
     epochs, batch_size : int
-        Length of the training, and samples of a batch.
+        Length of the training in passes over the real SEDs, and real SEDs of a batch.
     learning_rate, weight_decay : float
         Of Adam.
-    schedule : {'one-cycle', 'plateau'}
-        Learning rate: up and down once (Smith and Topin 2017), or divided by ten where a member's
-        validation loss has not improved for ten epochs.
     seed : int
         Seed of everything random.
     """
 
     recipe: str = "default"
+    networks: str = "grid"
     bins: str = "v2"
     n_bags: int = 5
-    n_members: int = 5
-    hidden: tuple = (152, 80, 48)
-    dropout: tuple = (0.1, 0.1, 0.05)
+    n_members: int = 4
+    hidden: tuple = (192, 64)
+    dropout: tuple = (0.1, 0.05)
     subtract_level: bool = True
-    drop_bins: float = 0.2
+    drop_bins: float = 0.1
+    drop_bands: float = 0.25
     simulated: int = 20000
-    simulated_weight: float = 0.5
-    rich_weight: float = 4.0
+    rich_weights: tuple = ((12, 2.0), (20, 4.0))
+    label_width: tuple = (0.2, 0.05)
+    cdf_weight: tuple = (3.0, 9.0)
     epochs: int = 30
-    batch_size: int = 128
+    batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
-    schedule: str = "one-cycle"
     seed: int = 0
+
+    def __post_init__(self):
+        if self.networks == "grid" and not self.subtract_level:
+            raise ValueError("networks on a grid: wanted subtract_level=True, got False")
 
 
 PRESETS = {
@@ -66,7 +80,9 @@ PRESETS = {
     # The original recipe, to the letter where the letter was sound (docs: training).
     "seed": TrainConfig(
         recipe="seed",
+        networks="normal",
         bins="v1",
+        n_members=5,
         hidden=(152, 80, 72, 48),
         dropout=(
             0.11623816061109485,
@@ -76,11 +92,12 @@ PRESETS = {
         ),
         subtract_level=False,
         drop_bins=0.0,
+        drop_bands=0.0,
         simulated=0,
+        rich_weights=(),
         epochs=200,
         batch_size=64,
         learning_rate=0.0018397297637578883,
         weight_decay=1.634587061861498e-05,
-        schedule="plateau",
     ),
 }

@@ -6,9 +6,18 @@ import torch
 from torch import nn
 
 from ..ensemble import MIN_VARIANCE, TARGETS, ZERO_LEVEL
-from ..sed import RICH_BINS
+from ..sed import RICH_BINS, load_bins
 
-__all__ = ["StackedEnsemble"]
+__all__ = ["GRIDS", "StackedEnsemble"]
+
+# Centres of the cells (dex): of log10 of nu_peak, and of nuFnu_peak relative to the mean level.
+GRIDS = {"nu_peak": np.linspace(11, 19, 81), "nufnu_peak": np.linspace(-1.6, 3.2, 81)}
+# Where bands begin that instruments measure together, log10 Hz: metre to cm radio, cm, mm, far
+# infrared, WISE, 2MASS, optical, ultraviolet, X-rays, hard X-rays, GeV (two), TeV.
+BAND_EDGES = (9.1, 10.1, 11.8, 13.3, 13.9, 14.5, 15.1, 16.7, 17.9, 20.0, 23.3, 25.3)
+# Share of the bands dropped of a sample that loses any, and the fewest bins left of it.
+_BAND_SHARE = 0.3
+_FEWEST_LEFT = 4
 
 
 def stable_seed(seed, when, part=0):
@@ -58,7 +67,7 @@ class StackedBatchNorm(nn.Module):
         return (x - mean) * (torch.rsqrt(var + self.eps) * self.weight) + self.bias
 
 
-def stacked_network(n_in, hidden, dropout, seeds):
+def stacked_network(n_in, hidden, n_out, dropout, seeds):
     """The networks of all members: Linear, BatchNorm, Dropout, ReLU for each hidden layer."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     layers = []
@@ -70,11 +79,11 @@ def stacked_network(n_in, hidden, dropout, seeds):
             nn.ReLU(),
         ]
         n_in = width
-    return nn.Sequential(*layers, StackedLinear(n_in, 2, generators))
+    return nn.Sequential(*layers, StackedLinear(n_in, n_out, generators))
 
 
 class StackedEnsemble(pl.LightningModule):
-    """All members of all bags: one forward pass, one loss each, one best epoch each.
+    """All members of all bags: one forward pass, one loss each.
 
     The members share nothing: the loss is the sum of their losses and Adam works number by
     number, so that each is trained as it would be alone.
@@ -94,8 +103,9 @@ class StackedEnsemble(pl.LightningModule):
         self.config, self.target = config, target
         m = len(pool.train)
         n_in = 2 * pool.binned.shape[1] + (2 if config.subtract_level else 0)
-        seeds = np.random.SeedSequence(config.seed).generate_state(m + 1)
-        self.net = stacked_network(n_in, config.hidden, config.dropout, seeds[:m].tolist())
+        n_out = len(GRIDS[target]) if config.networks == "grid" else 2
+        seeds = np.random.SeedSequence(config.seed).generate_state(m + 1)[:m].tolist()
+        self.net = stacked_network(n_in, config.hidden, n_out, config.dropout, seeds)
         for name, column in (
             ("binned", pool.binned),
             ("label", pool.label[:, TARGETS[target].index]),
@@ -109,6 +119,8 @@ class StackedEnsemble(pl.LightningModule):
             self.register_buffer(name, value, persistent=False)
         for name, value in _scaling(pool, target, config.subtract_level).items():
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
+        self.register_buffer("grid", torch.as_tensor(GRIDS[target], dtype=torch.float32))
+        self.register_buffer("band", _bands(config.bins), persistent=False)
         self.register_buffer("best_loss", torch.full((m,), torch.inf))
         self.register_buffer("best_epoch", torch.full((m,), -1))
         # Learning rate of each member, relative to that of the optimizer.
@@ -124,6 +136,7 @@ class StackedEnsemble(pl.LightningModule):
         binned = self.binned[index]
         filled = torch.isfinite(binned)
         if drop:
+            filled = _drop_bands(filled, self.band, self.config.drop_bands)
             filled = _drop_bins(filled, self.config.drop_bins)
         binned = torch.where(filled, binned, 0)
         count = filled.sum(-1, keepdim=True).clamp(min=1)
@@ -139,15 +152,36 @@ class StackedEnsemble(pl.LightningModule):
         return torch.cat(columns, -1), base[..., 0]
 
     def loss(self, index, drop=False):
-        """Gaussian negative log-likelihood (m, batch) of samples (m, batch), weighted."""
+        """Loss (m, batch) of samples (m, batch), weighted."""
         x, base = self.inputs(index, drop)
-        out = self.net(x)
         label = self.label[index]
         if self.config.subtract_level and self.target == "nufnu_peak":
             label = label - base
+        loss = self.grid_loss if self.config.networks == "grid" else self.normal_loss
+        return loss(self.net(x), label) * self.weight[index]
+
+    def grid_loss(self, logits, label):
+        """Cross entropy with the smeared label, and the distance of the distributions.
+
+        Cross entropy alone does not know that neighbouring cells are neighbours; the squared
+        distance of the cumulative distributions (the CRPS, but for a constant) does.
+        """
+        width, weight = (
+            pair[TARGETS[self.target].index]
+            for pair in (self.config.label_width, self.config.cdf_weight)
+        )
+        label = label.clamp(self.grid[0], self.grid[-1])
+        truth = torch.softmax(-0.5 * ((self.grid - label[..., None]) / width) ** 2, -1)
+        log_p = torch.log_softmax(logits, -1)
+        distance = (log_p.exp().cumsum(-1) - truth.cumsum(-1)) ** 2
+        step = self.grid[1] - self.grid[0]
+        return (weight * step * distance - truth * log_p).sum(-1)
+
+    def normal_loss(self, out, label):
+        """Gaussian negative log-likelihood."""
         label = (label - self.label_mean) / self.label_std
         variance = nn.functional.softplus(out[..., 1]) + MIN_VARIANCE
-        return (variance.log() + (label - out[..., 0]) ** 2 / variance) * self.weight[index]
+        return variance.log() + (label - out[..., 0]) ** 2 / variance
 
     # -- Lightning -----------------------------------------------------------------------------
 
@@ -167,19 +201,23 @@ class StackedEnsemble(pl.LightningModule):
         loss, weight = (torch.stack(parts).sum(0) for parts in zip(*self._losses, strict=True))
         self._losses.clear()
         loss = loss / weight
+        self.log("valid_loss", loss.mean(), prog_bar=True)
+        if self.config.recipe == "seed":
+            self._judge(loss)
+
+    def _judge(self, loss):
+        """Keep the weights of members that were never better; slow down those that stand still."""
         better = loss < self.best_loss
         self.best_loss = torch.where(better, loss, self.best_loss)
         self.best_epoch[better] = self.current_epoch
         for name, value in self.net.state_dict().items():
             self.best[name] = self.best[name].to(value.device)
             self.best[name][better] = value[better]
-        self.log("valid_loss", loss.mean(), prog_bar=True)
         self.log("best_valid_loss", self.best_loss.mean())
-        if self.config.schedule == "plateau":
-            for scheduler, value in zip(self.plateau, loss.tolist(), strict=True):
-                scheduler.step(value)
-            rates = [scheduler.get_last_lr()[0] for scheduler in self.plateau]
-            self.rate[:] = torch.tensor(rates, device=self.rate.device)[:, None, None]
+        for scheduler, value in zip(self.plateau, loss.tolist(), strict=True):
+            scheduler.step(value)
+        rates = [scheduler.get_last_lr()[0] for scheduler in self.plateau]
+        self.rate[:] = torch.tensor(rates, device=self.rate.device)[:, None, None]
 
     def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
         # A member's own learning rate scales its step, which Adam makes in proportion to it.
@@ -192,11 +230,11 @@ class StackedEnsemble(pl.LightningModule):
 
     def configure_optimizers(self):
         config = self.config
-        kind = torch.optim.Adam if config.schedule == "plateau" else torch.optim.AdamW
+        kind = torch.optim.Adam if config.recipe == "seed" else torch.optim.AdamW
         optimizer = kind(
             self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        if config.schedule == "plateau":
+        if config.recipe == "seed":
             return optimizer
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
@@ -221,13 +259,14 @@ class StackedEnsemble(pl.LightningModule):
     # -- export --------------------------------------------------------------------------------
 
     def fold(self):
-        """Weights and biases of the best epochs as numpy arrays (bag, member, ...), all folded.
+        """Weights and biases to estimate with as numpy arrays (bag, member, ...), all folded.
 
         The scaling of the inputs goes into the first layer: an empty bin is 0 before and after,
         so the subtracted mean becomes a weight of the mask. Batch normalisation goes into the
         layer before it.
         """
-        state = {k: v.detach().cpu().double() for k, v in self.best.items()}
+        state = self.best if self.config.recipe == "seed" else self.net.state_dict()
+        state = {k: v.detach().cpu().double() for k, v in state.items()}
         layers = sorted({int(k.split(".")[0]) for k in state})
         weights, biases = [], []
         for i in layers:
@@ -265,19 +304,44 @@ def _plateau():
     return torch.optim.lr_scheduler.ReduceLROnPlateau(dummy, patience=10)
 
 
+def _bands(bins):
+    """Band of each bin, as a tensor (n_bins,)."""
+    centre = np.mean(load_bins(bins), axis=1)
+    return torch.as_tensor(np.digitize(centre, BAND_EDGES))
+
+
+def _drop_bands(filled, band, share):
+    """Filled bins (m, batch, n_bins), of a share of the samples without some whole bands.
+
+    What is not filled tells of the catalogs that were searched, and so of the class; samples that
+    lack bands at random teach not to lean on that.
+    """
+    if share == 0:
+        return filled
+    shape, n_bands = filled.shape[:2], len(BAND_EDGES) + 1
+    probability = _BAND_SHARE * (torch.rand(shape, device=filled.device) < share)
+    gone = torch.rand(*shape, n_bands, device=filled.device) < probability[..., None]
+    return _enough(filled & ~gone[..., band], filled)
+
+
 def _drop_bins(filled, share):
-    """Filled bins (m, batch, n_bins) with some dropped, at least four left of what there is."""
+    """Filled bins (m, batch, n_bins), of half of the samples without some."""
     if share == 0:
         return filled
     shape = filled.shape[:2]
     half = torch.rand(shape, device=filled.device) < 0.5
     probability = torch.rand(shape, device=filled.device) * 2 * share * half
     kept = filled & (torch.rand(filled.shape, device=filled.device) >= probability[..., None])
-    return torch.where(kept.sum(-1, keepdim=True) >= 4, kept, filled)
+    return _enough(kept, filled)
+
+
+def _enough(kept, filled):
+    """What is kept of the filled bins, or all of them where too few would be left."""
+    return torch.where(kept.sum(-1, keepdim=True) >= _FEWEST_LEFT, kept, filled)
 
 
 def _scaling(pool, target, subtract_level):
-    """Mean and standard deviation of inputs and label over each member's training samples."""
+    """Mean and standard deviation of inputs and label over each member's real training samples."""
     scaling = {
         name: []
         for name in ("bin_mean", "bin_std", "level_mean", "level_std", "label_mean", "label_std")
@@ -290,6 +354,7 @@ def _scaling(pool, target, subtract_level):
     label = pool.label[:, TARGETS[target].index]
     label = label - level if subtract_level and target == "nufnu_peak" else label
     for rows in pool.train:
+        rows = rows[~pool.simulated[rows]]
         count = np.maximum(filled[rows].sum(0), 1)
         mean = relative[rows].sum(0) / count
         square = (relative[rows] ** 2).sum(0) / count

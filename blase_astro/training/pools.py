@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..sed import RICH_BINS
 from ..sky import pairs
 
 __all__ = ["Pool", "augment", "default_pool", "seed_pool", "split_bags"]
@@ -27,7 +26,7 @@ class Pool(NamedTuple):
     simulated : ndarray of bool, shape (n,)
         Whether the sample is simulated.
     train, valid : list of ndarray of int, one for each (bag, member)
-        Rows that the member learns from, and rows that choose its best epoch.
+        Rows that the member learns from, and rows that its learning is watched with.
     """
 
     binned: np.ndarray
@@ -218,10 +217,11 @@ def seed_pool(binned, label, bag, n_members, *, seed=0, n_valid=1500, per_label=
     return Pool(np.concatenate(samples), label[sources], weight, simulated, train, valid)
 
 
-def default_pool(binned, label, bag, n_members, *, simulated=None, rich_weight=4.0, seed=0):
-    """Samples of the default recipe: the real SEDs, the rich ones weightier, beside simulated ones.
+def default_pool(binned, label, bag, n_members, *, simulated=None, rich_weights=()):
+    """Samples of the default recipe: the real SEDs, the rich ones weightier, and simulated ones.
 
-    Every member holds back its own tenth of the real sources to choose its best epoch.
+    No real source is held back to choose an epoch; the bag that is left out anyway shows how the
+    learning goes.
 
     Parameters
     ----------
@@ -232,14 +232,13 @@ def default_pool(binned, label, bag, n_members, *, simulated=None, rich_weight=4
     bag : ndarray of int, shape (n,)
         Bag of each source.
     n_members : int
-        Members of each bag.
+        Members of each bag; they share the samples.
     simulated : tuple, optional
-        Binned simulated SEDs (k, n_bins), their labels (k, 2), the bag of the real SED whose
-        sampling each follows (k,), -1 without one, and the weight of each (k,).
-    rich_weight : float
-        Weight of a real SED with at least ``RICH_BINS`` filled bins; others have 1.
-    seed : int
-        Seed of the random numbers.
+        Binned simulated SEDs (k, n_bins), their labels (k, 2), and the bag of the real SED whose
+        sampling each follows (k,), -1 without one.
+    rich_weights : sequence of pair
+        Number of filled bins, rising, and the weight of a real SED from there on; others have 1.
+        The weights are divided by their mean, so that of simulated SEDs is 1.
 
     Returns
     -------
@@ -253,24 +252,23 @@ def default_pool(binned, label, bag, n_members, *, simulated=None, rich_weight=4
     >>> pool = default_pool(np.full((10, 26), -12, np.float32), np.full((10, 2), 13.0),
     ...                     np.arange(10) % 2, n_members=1)
     >>> [len(rows) for rows in pool.train], [len(rows) for rows in pool.valid]
-    ([4, 4], [1, 1])
+    ([5, 5], [5, 5])
     """
     n, n_bags = len(bag), bag.max() + 1
-    weight = np.where(np.isfinite(binned).sum(axis=1) >= RICH_BINS, rich_weight, 1.0)
+    n_bins, weight = np.isfinite(binned).sum(axis=1), np.ones(n)
+    for fewest, value in rich_weights:
+        weight[n_bins >= fewest] = value
+    weight /= weight.mean()
     sim_bag = np.zeros(0, int)
     if simulated is not None:
-        sim_binned, sim_label, sim_bag, sim_weight = simulated
+        sim_binned, sim_label, sim_bag = simulated
         binned = np.concatenate([binned, sim_binned])
         label = np.concatenate([label, sim_label])
-        weight = np.concatenate([weight, sim_weight])
+        weight = np.concatenate([weight, np.ones(len(sim_bag))])
     train, valid = [], []
     for left_out in range(n_bags):
-        others = np.flatnonzero(bag != left_out)
         # A simulated SED on the sampling of a source of this bag is left out with it.
-        extra = n + np.flatnonzero(sim_bag != left_out)
-        for member in range(n_members):
-            order = np.random.default_rng([seed, left_out, member]).permutation(others)
-            n_valid = max(1, len(order) // 10)
-            valid.append(np.sort(order[:n_valid]))
-            train.append(np.concatenate([np.sort(order[n_valid:]), extra]))
+        learnt = np.flatnonzero(np.concatenate([bag, sim_bag]) != left_out)
+        train += [learnt] * n_members
+        valid += [np.flatnonzero(bag == left_out)] * n_members
     return Pool(binned, label, weight, np.arange(len(label)) >= n, train, valid)

@@ -1,11 +1,10 @@
 """Training: every member of every bag at once."""
 
-import hashlib
-import json
 import logging
 import platform
 import signal
 import threading
+import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -22,25 +21,31 @@ from .._version import __version__
 from ..calibration import fit_calibration
 from ..ensemble import TARGETS, Ensemble
 from ..flags import flag_reference
-from ..io.output import placed
 from ..sed import bin_points, load_bins
 from ..simulate.make import simulate_seds
 from .config import PRESETS
-from .network import StackedEnsemble, stable_seed
+from .network import GRIDS, StackedEnsemble, stable_seed
 from .pools import default_pool, seed_pool, split_bags
+from .resume import alone, checkpoint, digest, keep_run
 
 __all__ = ["PoolData", "train_ensemble"]
+
+# What rounding the weights may change an estimate by (dex).
+_SMALL_CHANGE = 0.005
 
 
 class _Orders(Sampler):
     """Batches of rows (m, batch), every member in its own order, which only the epoch decides.
 
-    Lightning tells the epoch, also that at which a resumed run goes on.
+    An epoch is a pass over the real samples; beside those of a batch come as many simulated ones,
+    drawn at random. Lightning tells the epoch, also that at which a resumed run goes on.
     """
 
-    def __init__(self, rows, size, seed):
-        self.rows, self.seed, self.epoch = rows, seed, 0
-        shortest = min(len(own) for own in rows)
+    def __init__(self, pool, size, seed):
+        self.real = [rows[~pool.simulated[rows]] for rows in pool.train]
+        self.simulated = [rows[pool.simulated[rows]] for rows in pool.train]
+        self.seed, self.epoch = seed, 0
+        shortest = min(len(own) for own in self.real)
         self.size, self.n_steps = min(size, shortest), max(1, shortest // size)
 
     def set_epoch(self, epoch):
@@ -50,11 +55,13 @@ class _Orders(Sampler):
         return self.n_steps
 
     def __iter__(self):
-        orders = []
-        for member, own in enumerate(self.rows):
+        shape, orders = (self.n_steps, self.size), []
+        for member, (real, simulated) in enumerate(zip(self.real, self.simulated, strict=True)):
             rng = np.random.default_rng(stable_seed(self.seed, self.epoch, 1 + member))
-            order = rng.permutation(own)[: self.n_steps * self.size]
-            orders.append(order.reshape(self.n_steps, self.size))
+            order = rng.permutation(real)[: self.n_steps * self.size].reshape(shape)
+            if len(simulated):
+                order = np.concatenate([order, rng.choice(simulated, shape)], axis=1)
+            orders.append(order)
         yield from torch.as_tensor(np.stack(orders, axis=1))
 
 
@@ -81,7 +88,7 @@ class PoolData(pl.LightningDataModule):
         self.pool, self.config = pool, config
 
     def train_dataloader(self):
-        orders = _Orders(self.pool.train, self.config.batch_size, self.config.seed)
+        orders = _Orders(self.pool, self.config.batch_size, self.config.seed)
         return DataLoader(_Rows(), sampler=orders, batch_size=None)
 
     def val_dataloader(self):
@@ -95,7 +102,15 @@ class PoolData(pl.LightningDataModule):
 
 
 def train_ensemble(
-    table, config=None, *, sampling=None, output=None, resume=False, progress=True, **trainer
+    table,
+    config=None,
+    *,
+    sampling=None,
+    output=None,
+    resume=False,
+    progress=True,
+    say=None,
+    **trainer,
 ):
     """Train the ensembles of all targets that the training set has labels for.
 
@@ -114,6 +129,8 @@ def train_ensemble(
         Go on from the checkpoints in the folder.
     progress : bool
         Show a progress bar.
+    say : callable, optional
+        Called with a line of text before and after each target.
     **trainer
         Passed to `pytorch_lightning.Trainer`: ``accelerator``, ``devices``, ``strategy``,
         ``precision``.
@@ -126,7 +143,8 @@ def train_ensemble(
     Raises
     ------
     ValueError
-        If there are too few sources for the bags, or not one SED a source.
+        If there are too few sources for the bags, or not one SED a source; if the folder holds
+        another run than the one to resume, or one that is still going on.
 
     Examples
     --------
@@ -134,14 +152,25 @@ def train_ensemble(
     >>> ensembles = train_ensemble(table, output='my_ensemble')           # doctest: +SKIP
     """
     config = config or PRESETS["default"]
+    say = say or (lambda text: None)
+    if output is None:
+        return _train(table, config, sampling, None, resume, progress, say, trainer)
+    logs = Path(output) / "logs"
+    with alone(logs):
+        keep_run(logs, config, _digest(table, sampling), resume)
+        return _train(table, config, sampling, Path(output), resume, progress, say, trainer)
+
+
+def _train(table, config, sampling, output, resume, progress, say, trainer):
+    """Train target by target."""
     binned, label = np.asarray(table["binned"]), _labels(table)
     bag = split_bags(
         np.asarray(table["ra"]), np.asarray(table["dec"]), config.n_bags, seed=config.seed
     )
-    if output is not None:
-        _keep_config(Path(output) / "logs", config, resume)
-    ensembles = {}
-    simulated = _simulated(sampling, bag, config) if config.simulated else None
+    ensembles, simulated = {}, None
+    if config.simulated:
+        simulated = _simulated(sampling, bag, config)
+        say(f"{len(simulated[2])} simulated SEDs beside {len(bag)} real ones")
     for i, target in enumerate(TARGETS):
         known = np.isfinite(label[:, i]) & np.isfinite(label[:, 0])
         if not known.any():
@@ -151,28 +180,15 @@ def train_ensemble(
                 f"{target}: wanted two sources with a label in each of {config.n_bags} bags, "
                 f"got {known.sum()} in all"
             )
+        say(f"{target}: {config.n_bags * config.n_members} networks, {config.epochs} epochs")
+        start = time.monotonic()
         pool = _pool(binned[known], label[known], bag[known], simulated, config)
         module = _fit(pool, target, config, output, resume, progress, trainer)
         ensembles[target] = _export(module, table[known], bag[known], target, config)
         if output is not None:
-            ensembles[target].save(Path(output) / f"{target}.npz")
+            ensembles[target].save(output / f"{target}.npz")
+        say(f"{target}: trained in {time.monotonic() - start:.0f} s")
     return ensembles
-
-
-def _keep_config(folder, config, resume):
-    """Write the recipe beside the logs; a resumed run must have the same."""
-    path = folder / "config.json"
-    text = json.dumps(asdict(config), indent=1)
-    if resume and path.is_file() and path.read_text() != text:
-        old, new = json.loads(path.read_text()), json.loads(text)
-        changed = [f"{k}: was {old.get(k)}, now {v}" for k, v in new.items() if old.get(k) != v]
-        raise ValueError(f"{path}: cannot resume with another recipe ({'; '.join(changed)})")
-    if not resume:
-        for checkpoint in folder.glob("*/last.ckpt"):  # of an earlier run
-            checkpoint.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
-    with placed(path, overwrite=True) as beside:
-        beside.write_text(text)
 
 
 def _labels(table):
@@ -189,13 +205,12 @@ def _pool(binned, label, bag, simulated, config):
         bag,
         config.n_members,
         simulated=simulated,
-        rich_weight=config.rich_weight,
-        seed=config.seed,
+        rich_weights=config.rich_weights,
     )
 
 
 def _simulated(sampling, bag, config):
-    """Simulated SEDs on the sampling of the real ones: binned, labels, bags, weights."""
+    """Simulated SEDs on the sampling of the real ones: binned, labels, bags."""
     if sampling is not None and len(sampling.name) != len(bag):
         raise ValueError(
             f"sampling: wanted one SED for each of {len(bag)} sources, got {len(sampling.name)}"
@@ -205,15 +220,14 @@ def _simulated(sampling, bag, config):
     keep = np.isfinite(binned).sum(axis=1) >= 4
     pattern = np.asarray(truth["pattern"])
     sim_bag = np.where(pattern >= 0, bag[pattern], -1)
-    weight = np.full(keep.sum(), config.simulated_weight)
-    return binned[keep], _labels(truth)[keep], sim_bag[keep], weight
+    return binned[keep], _labels(truth)[keep], sim_bag[keep]
 
 
 def _fit(pool, target, config, output, resume, progress, options):
     """Train one target's members and return their module."""
     module, data = StackedEnsemble(pool, target, config), PoolData(pool, config)
-    folder = None if output is None else Path(output) / "logs" / target
-    callbacks, logger, checkpoint = [], False, None
+    folder = None if output is None else output / "logs" / target
+    callbacks, logger, start = [], False, None
     if folder is not None:
         saver = ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True)
         callbacks.append(saver)
@@ -221,7 +235,7 @@ def _fit(pool, target, config, output, resume, progress, options):
             CSVLogger(folder, name="", version="csv"),
             TensorBoardLogger(folder, name="", version="tensorboard"),
         ]
-        checkpoint = folder / "last.ckpt" if resume and (folder / "last.ckpt").is_file() else None
+        start = checkpoint(folder / "last.ckpt") if resume else None
     with warnings.catch_warnings(), _errors_alone("pytorch_lightning"):
         # One item of the loader is a whole step; workers to fetch it would only cost time.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
@@ -240,15 +254,15 @@ def _fit(pool, target, config, output, resume, progress, options):
             deterministic=True,
             **({"accelerator": "cpu"} | options),
         )
-        _fit_or_interrupt(fit, module, data, checkpoint)
+        _fit_or_interrupt(fit, module, data, start)
     return module
 
 
-def _fit_or_interrupt(trainer, module, data, checkpoint):
+def _fit_or_interrupt(trainer, module, data, start):
     """Fit; an interrupt is an interrupt, where Lightning would ignore further ones and exit."""
     handler = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
     except SystemExit:
         if not trainer.interrupted:
             raise
@@ -274,9 +288,7 @@ def _errors_alone(name):
 def _export(module, table, bag, target, config):
     """The calibrated ensemble of a trained module."""
     weights, biases = module.fold()
-    shape = (config.n_bags, config.n_members)
-    label = _labels(table)[:, TARGETS[target].index]
-    binned = np.asarray(table["binned"])
+    binned, label = np.asarray(table["binned"]), _labels(table)[:, TARGETS[target].index]
     n_bins = np.isfinite(binned).sum(axis=1).astype(np.int32)
     ensemble = Ensemble(
         target=target,
@@ -284,11 +296,10 @@ def _export(module, table, bag, target, config):
         subtract_level=config.subtract_level,
         weights=weights,
         biases=biases,
-        label_mean=module.label_mean.cpu().double().numpy().reshape(shape),
-        label_std=module.label_std.cpu().double().numpy().reshape(shape),
-        source_columns={},
         meta=_provenance(table, config),
+        **_output(module, target, config),
     )
+    ensemble = _shortened(ensemble, binned)
     distribution, spread = ensemble.predict_with_spread(binned, bag)
     columns = {
         "name": np.asarray(table["name"], dtype=str),
@@ -306,25 +317,54 @@ def _export(module, table, bag, target, config):
     )
 
 
+def _output(module, target, config):
+    """What the outputs of the networks mean: the grid, or the scaling of the label."""
+    if config.networks == "grid":
+        return {"grid": GRIDS[target]}
+    shape = (config.n_bags, config.n_members)
+    return {
+        name: getattr(module, name).cpu().double().numpy().reshape(shape)
+        for name in ("label_mean", "label_std")
+    }
+
+
+def _shortened(ensemble, binned):
+    """The ensemble with weights of 11 bits, half the size, unless its estimates would change."""
+    short = replace(
+        ensemble,
+        **{
+            name: tuple(a.astype(np.float16).astype(np.float32) for a in getattr(ensemble, name))
+            for name in ("weights", "biases")
+        },
+    )
+    change = short.predict(binned).median() - ensemble.predict(binned).median()
+    return short if np.abs(change).max() < _SMALL_CHANGE else ensemble
+
+
 def _oob_columns(ensemble, distribution):
     """Out-of-bag distributions of the sources, as the file keeps them."""
-    base = np.zeros(len(distribution)) if distribution.base is None else distribution.base
     if ensemble.grid is None:  # a normal mixture: its base is its mean
         spread = distribution.grid**2 @ distribution.probability.T
-        return {"oob_mean": base, "oob_std": np.sqrt(spread)}
+        return {"oob_mean": distribution.base, "oob_std": np.sqrt(spread)}
+    base = np.zeros(len(distribution)) if distribution.base is None else distribution.base
     return {"oob_probability": distribution.probability.astype(np.float16), "oob_base": base}
 
 
 def _provenance(table, config):
-    digest = hashlib.sha256(np.ascontiguousarray(table["binned"]).tobytes())
-    digest.update(np.ascontiguousarray(_labels(table)).tobytes())
     return {
         "version": __version__,
         "config": asdict(config),
         "sources": len(table),
-        "training_set": digest.hexdigest(),
+        "training_set": _digest(table),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
         "pytorch_lightning": pl.__version__,
     }
+
+
+def _digest(table, sampling=None):
+    """Digest of the training set and of what its simulated SEDs are sampled like."""
+    measured = [] if sampling is None else [a for a in sampling if isinstance(a, np.ndarray)]
+    position = np.stack([np.asarray(table[name], float) for name in ("ra", "dec")])
+    return digest(np.asarray(table["binned"]), _labels(table), position, *measured)
