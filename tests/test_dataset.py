@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from blase_astro.io import sed_table
 from blase_astro.io.files import read_catalog, write_table
 from blase_astro.io.table import select
-from blase_astro.sed import RICH_BINS, points_from_seds
+from blase_astro.sed import points_from_seds
 from blase_astro.training import (
     augment,
     default_pool,
@@ -306,24 +306,25 @@ def test_default_pool_leaves_out_simulations_of_the_bag():
     bag = np.arange(100) % 5
     binned[:30] = -12  # rich
     sim_bag = np.arange(50) % 6 - 1
-    simulated = (*random_set(50, seed=1), sim_bag, np.full(50, 0.2))
-    pool = default_pool(binned, label, bag, 3, simulated=simulated, rich_weight=4.0)
+    simulated = (*random_set(50, seed=1), sim_bag)
+    binned[5:10, 20:] = np.nan  # 20 bins
+    pool = default_pool(
+        binned, label, bag, 3, simulated=simulated, rich_weights=((12, 2.0), (21, 4.0))
+    )
     np.testing.assert_array_equal(pool.simulated, np.arange(150) >= 100)
     np.testing.assert_array_equal(pool.binned[100:], simulated[0])
     np.testing.assert_array_equal(pool.label[100:], simulated[1])
-    np.testing.assert_array_equal(pool.weight[100:], simulated[3])
-    rich = np.isfinite(pool.binned[:100]).sum(axis=1) >= RICH_BINS
-    assert 30 <= rich.sum() < 100
-    np.testing.assert_array_equal(pool.weight[:100], np.where(rich, 4.0, 1.0))
+    assert (pool.weight[100:] == 1).all()
+    n_bins = np.isfinite(pool.binned[:100]).sum(axis=1)
+    expected = np.select([n_bins >= 21, n_bins >= 12], [4.0, 2.0], 1.0)
+    assert (np.unique(expected) == [1, 2, 4]).all()
+    np.testing.assert_allclose(pool.weight[:100], expected / expected.mean(), rtol=1e-12)
     every = np.concatenate([bag, sim_bag])
     for member, (train, valid) in enumerate(zip(pool.train, pool.valid, strict=True)):
         left_out = member // 3
         assert not (every[train] == left_out).any()
-        assert not (bag[valid] == left_out).any()
-        assert not pool.simulated[valid].any()
-        assert not set(train) & set(valid)
-        assert len(train) + len(valid) == (every != left_out).sum()
-    assert set(pool.valid[0]) != set(pool.valid[1])
+        assert len(train) == (every != left_out).sum()
+        np.testing.assert_array_equal(valid, np.flatnonzero(bag == left_out))
 
 
 def test_select_renumbers():

@@ -1,6 +1,7 @@
 """Training: stacked members are separate ones, nothing leaks, a resumed run is the same run."""
 
 import signal
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -10,17 +11,18 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("pytorch_lightning")
 
 from blase_astro.cli import main  # noqa: E402
-from blase_astro.ensemble import MIN_VARIANCE, Ensemble  # noqa: E402
+from blase_astro.ensemble import Ensemble  # noqa: E402
 from blase_astro.io.table import select  # noqa: E402
 from blase_astro.sed import RICH_BINS  # noqa: E402
 from blase_astro.simulate import simulate_seds  # noqa: E402
-from blase_astro.training import (  # noqa: E402  # noqa: E402  # noqa: E402
+from blase_astro.training import (  # noqa: E402
     PRESETS,
     Pool,
     StackedEnsemble,
     TrainConfig,
     default_pool,
     network,
+    resume,
     train,
     train_ensemble,
 )
@@ -35,6 +37,8 @@ SMALL = TrainConfig(
     epochs=3,
     batch_size=16,
 )
+# The original recipe, as small.
+SEED = replace(PRESETS["seed"], n_bags=2, n_members=2, hidden=(12, 8), dropout=(0.1, 0.0), epochs=3)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,34 @@ def pool_of(table, config):
     """The samples of a table without simulated ones."""
     bag = np.arange(len(table)) % config.n_bags
     label = np.stack([table["log_nu_peak"], table["log_nufnu_peak"]], axis=1)
-    return default_pool(np.asarray(table["binned"]), label, bag, config.n_members)
+    return default_pool(
+        np.asarray(table["binned"]),
+        label,
+        bag,
+        config.n_members,
+        rich_weights=config.rich_weights,
+    )
+
+
+def normal_loss(module, out, label):
+    """Torch's own Gaussian loss of member 3, but for the factor of a half."""
+    label = (label - module.label_mean[3]) / module.label_std[3]
+    variance = torch.nn.functional.softplus(out[:, 1]) + 1e-4
+    return 2 * torch.nn.functional.gaussian_nll_loss(out[:, 0], label, variance, reduction="none")
+
+
+def grid_loss(module, out, label):
+    """Torch's own cross entropy with cells of a normal distribution, and the integral by sums."""
+    width, weight = module.config.label_width[0], module.config.cdf_weight[0]
+    cells = torch.exp(-((module.grid - label[:, None]) ** 2) / (2 * width**2))
+    cells = cells / cells.sum(1, keepdim=True)
+    entropy = torch.nn.functional.cross_entropy(out, cells, reduction="none")
+    below = torch.ones(len(module.grid), len(module.grid), dtype=out.dtype).triu()
+    distance = (torch.softmax(out, 1) @ below - cells @ below) ** 2
+    return entropy + weight * distance.sum(1) * (module.grid[1] - module.grid[0])
+
+
+LOSSES = {"grid": grid_loss, "normal": normal_loss}
 
 
 def sequential(module, member, dropout=0.0):
@@ -86,13 +117,14 @@ def sequential(module, member, dropout=0.0):
 
 
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])
-def test_stacked_member_trains_as_it_would_alone(table, kind):
+@pytest.mark.parametrize("networks", ["grid", "normal"])
+def test_stacked_member_trains_as_it_would_alone(table, kind, networks):
     """After 25 steps on the same batches a stacked member equals nn.Sequential to rounding.
 
     In double precision: the gradient of a bias before a BatchNorm is zero but for rounding, and
     Adam would make a step of full length of that.
     """
-    config = replace(SMALL, dropout=(0.0, 0.0), drop_bins=0.0)
+    config = replace(SMALL, dropout=(0.0, 0.0), networks=networks)
     module = StackedEnsemble(pool_of(table, config), "nu_peak", config).double()
     alone = sequential(module, 3).double()
     stacked_optimizer = kind(module.net.parameters(), lr=2e-3, weight_decay=1e-2)
@@ -104,12 +136,9 @@ def test_stacked_member_trains_as_it_would_alone(table, kind):
         module.loss(index).mean(1).sum().backward()
         stacked_optimizer.step()
         x, _ = module.inputs(index)
-        out = alone(x[3])
-        label = (module.label[index[3]] - module.label_mean[3]) / module.label_std[3]
-        variance = torch.nn.functional.softplus(out[:, 1]) + MIN_VARIANCE
-        nll = variance.log() + (label - out[:, 0]) ** 2 / variance
+        loss = LOSSES[networks](module, alone(x[3]), module.label[index[3]])
         alone_optimizer.zero_grad()
-        (nll * module.weight[index[3]]).mean().backward()
+        (loss * module.weight[index[3]]).mean().backward()
         alone_optimizer.step()
     x, _ = module.inputs(torch.arange(40).expand(4, -1))
     for mode in (True, False):
@@ -119,19 +148,45 @@ def test_stacked_member_trains_as_it_would_alone(table, kind):
         torch.testing.assert_close(module.net(x)[3], expected, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])
-@pytest.mark.parametrize("subtract_level", [True, False])
-def test_export_is_the_network(table, target, subtract_level):
-    """Numpy's forward pass with everything folded in equals torch's to 1e-5."""
-    config = replace(SMALL, subtract_level=subtract_level)
+def trained_by_chance(table, target, config):
+    """A module whose weights and statistics are such as after a training, and its bags."""
     module = StackedEnsemble(pool_of(table, config), target, config)
     torch.manual_seed(0)
-    with torch.no_grad():  # weights and statistics as after a training
+    with torch.no_grad():
         for value in [*module.net.parameters(), *module.net.buffers()]:
             value.add_(torch.rand_like(value) * 0.3)
     module.best = {k: v.clone() for k, v in module.net.state_dict().items()}
-    module.eval()
-    bag = np.arange(len(table)) % 2
+    return module.eval(), np.arange(len(table)) % 2
+
+
+@pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])
+def test_export_is_the_network(table, target, monkeypatch):
+    """Numpy's forward pass with everything folded in equals torch's."""
+    monkeypatch.setattr(train, "_SMALL_CHANGE", -1)  # the weights as they are
+    module, bag = trained_by_chance(table, target, SMALL)
+    ensemble = train._export(module, table, bag, target, SMALL)
+    assert ensemble.grid is network.GRIDS[target]
+    x, base = module.inputs(torch.arange(len(table)).expand(4, -1))
+    with torch.no_grad():
+        expected = torch.softmax(module.net(x), -1).mean(0).numpy()
+    found = ensemble.predict(np.asarray(table["binned"]), calibrated=False)
+    np.testing.assert_allclose(found.probability, expected, atol=1e-5)
+    if target == "nufnu_peak":
+        np.testing.assert_allclose(found.base, base[0], rtol=1e-6)
+    else:
+        assert found.base is None
+
+
+@pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])
+@pytest.mark.parametrize("subtract_level", [True, False])
+def test_export_of_normal_networks(table, target, subtract_level, monkeypatch):
+    """The same for networks that give mean and variance."""
+    monkeypatch.setattr(train, "_SMALL_CHANGE", -1)
+    config = replace(SEED, bins="v1", subtract_level=subtract_level)
+    module, bag = trained_by_chance(table, target, config)
+    for name in ("8.weight", "8.bias"):  # narrow distributions, well inside of their grid
+        module.best[name] *= 0.05
+    module.net.load_state_dict(module.best)
     ensemble = train._export(module, table, bag, target, config)
     x, base = module.inputs(torch.arange(len(table)).expand(4, -1))
     with torch.no_grad():
@@ -139,12 +194,30 @@ def test_export_is_the_network(table, target, subtract_level):
     mean = out[..., 0] * module.label_std + module.label_mean
     if subtract_level and target == "nufnu_peak":
         mean = mean + base
-    variance = torch.nn.functional.softplus(out[..., 1]) + MIN_VARIANCE
-    variance = variance * module.label_std**2
-    means, variances = ensemble.predict_members(table["binned"])
+    variance = (torch.nn.functional.softplus(out[..., 1]) + 1e-4) * module.label_std**2
     scale = out[..., 0].abs().max().item()
-    np.testing.assert_allclose(means.reshape(4, -1), mean, atol=1e-5 * scale, rtol=1e-6)
-    np.testing.assert_allclose(variances.reshape(4, -1), variance, rtol=1e-4)
+    means = ensemble.predict_members(table["binned"]).reshape(4, -1)
+    np.testing.assert_allclose(means, mean, atol=1e-5 * scale, rtol=1e-6)
+    found = ensemble.predict(np.asarray(table["binned"]), calibrated=False)
+    expected = (variance.mean(0) + mean.var(0, correction=0)).sqrt().numpy()
+    np.testing.assert_allclose(found.std(), expected, rtol=0.01)
+
+
+def test_short_weights_change_no_estimate(table):
+    """What the file holds in half the room gives the same estimates; else all digits stay."""
+    ensemble = train_ensemble(table, SMALL, progress=False)["nu_peak"]
+    assert all((w == w.astype(np.float16)).all() for w in ensemble.weights)
+    weights = [w.copy() for w in ensemble.weights]
+    weights[0] *= 1 + 1e-5
+    precise = replace(ensemble, weights=tuple(weights))
+    binned = np.asarray(table["binned"])
+    short = train._shortened(precise, binned)
+    np.testing.assert_array_equal(short.weights[0], ensemble.weights[0])
+    change = short.predict(binned).median() - precise.predict(binned).median()
+    assert 0 < np.abs(change).max() < 0.005
+    weights[0] *= 1e6  # too large for float16
+    large = replace(ensemble, weights=tuple(weights))
+    assert train._shortened(large, binned) is large
 
 
 def test_training_end_to_end(training_set, tmp_path):
@@ -157,7 +230,7 @@ def test_training_end_to_end(training_set, tmp_path):
         assert loaded.digest == ensemble.digest
         assert loaded.weights[0].dtype == np.float32
         assert loaded.calibration is not None
-        assert np.isfinite(loaded.source_columns["oob_mean"]).all()
+        np.testing.assert_allclose(loaded.oob.probability.sum(axis=1), 1, atol=2e-3)
         assert loaded.meta["config"]["n_bags"] == 2
         assert list((tmp_path / "logs" / target).glob("*/metrics.csv"))
         assert list((tmp_path / "logs" / target).glob("*/events.*"))
@@ -171,9 +244,10 @@ def test_out_of_bag_estimates_come_from_the_own_bag(table):
     """What is stored as out of bag is what the members of the source's bag say."""
     ensemble = train_ensemble(table, SMALL, progress=False)["nu_peak"]
     columns = ensemble.source_columns
-    mean, std = ensemble.predict(table["binned"], columns["bag"])
-    np.testing.assert_array_equal(columns["oob_mean"], mean)
-    np.testing.assert_array_equal(columns["oob_std"], std)
+    own = ensemble.predict(np.asarray(table["binned"]), columns["bag"], calibrated=False)
+    np.testing.assert_allclose(columns["oob_probability"], own.probability, atol=1e-3)
+    all_members = ensemble.predict(np.asarray(table["binned"]), calibrated=False)
+    assert np.abs(columns["oob_probability"] - all_members.probability).max() > 0.005
     found, separation, _ = ensemble.find_bag(table["ra"], table["dec"])
     np.testing.assert_array_equal(found, columns["bag"])
     assert separation.max() < 0.01
@@ -183,9 +257,8 @@ def test_the_sampling_is_that_of_the_sources(training_set):
     """Simulated SEDs have the measurements of a source and stay in its bag; others are refused."""
     table, points = training_set
     bag = np.arange(len(table)) % 3
-    binned, _, sim_bag, weight = train._simulated(points, bag, SMALL)
-    assert len(weight) == len(binned) <= SMALL.simulated
-    assert (weight == SMALL.simulated_weight).all()
+    binned, _, sim_bag = train._simulated(points, bag, SMALL)
+    assert len(sim_bag) == len(binned) <= SMALL.simulated
     _, truth = simulate_seds(SMALL.simulated, seed=SMALL.seed, sampling=points)
     filled = [set(np.flatnonzero(np.isfinite(row))) for row in np.asarray(table["binned"])]
     assert (sim_bag >= 0).all()
@@ -226,7 +299,12 @@ def pool_with_simulated(table, training_set, config):
     simulated = train._simulated(training_set[1], bag, config)
     simulated[0][:10, 12:] = np.nan  # some are sparse
     return default_pool(
-        np.asarray(table["binned"]), label, bag, config.n_members, simulated=simulated
+        np.asarray(table["binned"]),
+        label,
+        bag,
+        config.n_members,
+        simulated=simulated,
+        rich_weights=config.rich_weights,
     )
 
 
@@ -244,12 +322,12 @@ def test_sparse_simulated_seds_say_so(table, training_set):
 
 @pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])
 def test_the_scaling_sees_training_samples_alone(table, training_set, target):
-    """What a member is not trained on moves none of its means and standard deviations."""
+    """What a member is not trained on, and what is simulated, moves none of its scales."""
     pool = pool_with_simulated(table, training_set, SMALL)
     before = network._scaling(pool, target, True)
     for member, rows in enumerate(pool.train):
-        others = np.setdiff1d(np.arange(len(pool.label)), rows)
-        assert len(others)
+        others = np.setdiff1d(np.arange(len(pool.label)), rows[~pool.simulated[rows]])
+        assert 0 < pool.simulated[rows].sum() < len(others)
         binned, label, weight = pool.binned.copy(), pool.label.copy(), pool.weight.copy()
         binned[others] += 3
         label[others] -= 5
@@ -264,7 +342,7 @@ def test_scaling_by_hand(table, training_set):
     """Means and standard deviations of the filled bins, the level and the weighted labels."""
     pool = pool_with_simulated(table, training_set, SMALL)
     scaling = network._scaling(pool, "nufnu_peak", True)
-    rows = pool.train[1]
+    rows = pool.train[1][~pool.simulated[pool.train[1]]]
     binned = np.ma.masked_invalid(pool.binned[rows].astype(float))
     level = binned.mean(axis=1).data
     relative = binned - level[:, None]
@@ -284,7 +362,7 @@ def test_scaling_by_hand(table, training_set):
 
 def test_the_validation_loss_is_a_weighted_mean(table, monkeypatch):
     """Over all steps and without the padding; a member with rich SEDs is not put behind."""
-    module = StackedEnsemble(pool_of(table, SMALL), "nu_peak", SMALL)
+    module = StackedEnsemble(pool_of(table, SEED), "nu_peak", SEED)
     module.weight[:] = torch.linspace(0.5, 4, len(table))
     monkeypatch.setattr(module, "log", lambda *_, **__: None)
     module.eval()
@@ -318,17 +396,13 @@ def test_labels_that_cannot_be_learnt_leave_no_skill_out_of_bag(table):
     rng = np.random.default_rng(2)
     table = table[:120].copy()
     table["log_nu_peak"] = rng.normal(14, 1, len(table))
-    config = replace(
-        SMALL, hidden=(64, 32), dropout=(0.0, 0.0), drop_bins=0.0, simulated=0, epochs=150
-    )
-    config = replace(config, learning_rate=1e-2, weight_decay=0.0)
-    pool = pool_of(table, config)
-    pool = pool._replace(valid=pool.train)  # no early stop: the most that can be learnt by heart
-    module = train._fit(pool, "nu_peak", config, None, False, False, {})
+    config = replace(SMALL, hidden=(64, 32), dropout=(0.0, 0.0), drop_bins=0.0, drop_bands=0.0)
+    config = replace(config, epochs=150, learning_rate=1e-2, weight_decay=0.0)
+    module = train._fit(pool_of(table, config), "nu_peak", config, None, False, False, {})
     bag = np.arange(len(table)) % 2
     ensemble = train._export(module, table, bag, "nu_peak", config)
-    out_of_bag = ensemble.predict(table["binned"], bag)[0]
-    in_bag = ensemble.predict(table["binned"], 1 - bag)[0]
+    out_of_bag = ensemble.predict(table["binned"], bag).median()
+    in_bag = ensemble.predict(table["binned"], 1 - bag).median()
     label = np.asarray(table["log_nu_peak"])
     assert np.corrcoef(label, in_bag)[0, 1] > 0.8
     assert abs(np.corrcoef(label, out_of_bag)[0, 1]) < 0.3
@@ -348,10 +422,10 @@ class Stop:
         monkeypatch.setattr(StackedEnsemble, "training_step", step)
 
 
-@pytest.mark.parametrize("schedule", ["one-cycle", "plateau"])
-def test_resume_gives_the_same_ensemble(table, tmp_path, monkeypatch, schedule):
+@pytest.mark.parametrize("recipe", [SMALL, SEED], ids=["default", "seed"])
+def test_resume_gives_the_same_ensemble(table, tmp_path, monkeypatch, recipe):
     """A run cut off and resumed ends in the very bits of one that went through."""
-    config = replace(SMALL, epochs=4, schedule=schedule)
+    config = replace(recipe, epochs=4)
     whole = train_ensemble(table, config, progress=False)
     with monkeypatch.context() as patch:
         Stop(patch, 2)
@@ -386,8 +460,7 @@ def test_interrupt_is_an_interrupt(tmp_path, capsys, monkeypatch):
 
 def test_members_slow_down_one_by_one(table):
     """A member whose validation loss stands still learns at a tenth of the rate, others do not."""
-    config = replace(SMALL, schedule="plateau")
-    module = StackedEnsemble(pool_of(table, config), "nu_peak", config)
+    module = StackedEnsemble(pool_of(table, SEED), "nu_peak", SEED)
     module.log = lambda *args, **kwargs: None
     module.trainer = type("Trainer", (), {"current_epoch": 0})()
     for step in range(13):
@@ -399,7 +472,7 @@ def test_members_slow_down_one_by_one(table):
 
 def test_each_member_keeps_its_best_epoch(table):
     """The weights of the epoch with the lowest validation loss of that member stay."""
-    module = StackedEnsemble(pool_of(table, SMALL), "nu_peak", SMALL)
+    module = StackedEnsemble(pool_of(table, SEED), "nu_peak", SEED)
     module.log = lambda *args, **kwargs: None
     name = "0.weight"
     for epoch, loss in enumerate([[3, 1, 2, 2], [2, 2, 3, 1], [4, 0, 1, 3]]):
@@ -417,13 +490,16 @@ def test_seed_preset_is_the_original(table):
     config = PRESETS["seed"]
     assert config.hidden == (152, 80, 72, 48)
     assert (config.batch_size, config.epochs, config.n_bags, config.n_members) == (64, 200, 5, 5)
+    assert (config.networks, config.simulated, config.drop_bands) == ("normal", 0, 0)
     pool = pool_of(table, config)
     module = StackedEnsemble(pool, "nu_peak", config)
     shapes = [tuple(p.shape[1:]) for n, p in module.net.named_parameters() if "0.weight" in n]
     assert shapes[0] == (52, 152)
     assert isinstance(module.configure_optimizers(), torch.optim.Adam)
     config = replace(config, epochs=1, n_bags=2, n_members=1)
-    assert "nu_peak" in train_ensemble(table, config, progress=False)
+    ensemble = train_ensemble(table, config, progress=False)["nu_peak"]
+    assert ensemble.grid is None
+    assert np.isfinite(ensemble.source_columns["oob_std"]).all()
 
 
 def test_dropped_bins_leave_at_least_four():
@@ -434,6 +510,165 @@ def test_dropped_bins_leave_at_least_four():
     assert not (kept & ~filled).any()
     assert (kept.sum(-1) >= torch.clamp(filled.sum(-1), max=4)).all()
     assert kept.sum() < filled.sum()
+
+
+def test_whole_bands_are_dropped():
+    """Bins that instruments measure together go together, of the share of samples that is asked."""
+    torch.manual_seed(0)
+    filled, band = torch.ones(2, 2000, 33, dtype=torch.bool), network._bands("v2")
+    assert band.unique().tolist() == list(range(13))
+    kept = network._drop_bands(filled, band, 0.25)
+    for b in range(13):
+        own = kept[..., band == b]
+        assert (own.all(-1) | ~own.any(-1)).all()
+        assert abs((~own[..., 0]).double().mean().item() - 0.25 * 0.3) < 0.02
+    assert abs((~kept.all(-1)).double().mean().item() - 0.25 * (1 - 0.7**13)) < 0.02
+    few = torch.zeros(1, 500, 33, dtype=torch.bool)
+    few[..., [0, 5, 10, 15]] = True
+    assert (network._drop_bands(few, band, 1.0) == few).all()
+
+
+def test_labels_beyond_the_grid_are_at_its_end(table):
+    """A target far outside would be flat but for rounding."""
+    module = StackedEnsemble(pool_of(table, SMALL), "nu_peak", SMALL)
+    logits = torch.zeros(1, 81)
+    logits[0, 0] = 20.0
+    loss = module.grid_loss(logits, torch.tensor([5.0, 11.0, 12.0]))
+    assert loss[0] == loss[1] < loss[2]
+
+
+def test_real_and_simulated_side_by_side(table, training_set):
+    """A batch has as many simulated SEDs as real ones; an epoch is a pass over the real ones."""
+    pool = pool_with_simulated(table, training_set, SMALL)
+    orders = train._Orders(pool, 16, seed=0)
+    steps = torch.stack(list(orders)).numpy()
+    n_real = min(len(rows[~pool.simulated[rows]]) for rows in pool.train)
+    assert steps.shape == (n_real // 16, 4, 32) == (len(orders), 4, 32)
+    for member, rows in enumerate(pool.train):
+        real, simulated = np.split(steps[:, member], 2, axis=1)
+        assert len(np.unique(real)) == real.size
+        assert not pool.simulated[real].any()
+        assert pool.simulated[simulated].all()
+        assert np.isin(steps[:, member], rows).all()
+    orders.set_epoch(1)
+    assert (torch.stack(list(orders)).numpy() != steps).any()
+
+
+def test_grids_need_the_level():
+    """What makes no sense is said when the recipe is made."""
+    with pytest.raises(ValueError, match="wanted subtract_level=True"):
+        TrainConfig(subtract_level=False)
+
+
+def half_trained(training_set, folder, monkeypatch):
+    """A training cut off in its third epoch."""
+    table, points = training_set
+    with monkeypatch.context() as patch:
+        Stop(patch, 2)
+        with pytest.raises(RuntimeError, match="power cut"):
+            train_ensemble(table, SMALL, sampling=points, output=folder, progress=False)
+    return folder / "logs" / "nu_peak" / "last.ckpt"
+
+
+@pytest.mark.parametrize("change", ["sed", "label", "position", "sampling", "fewer"])
+def test_resume_with_other_data_is_refused(training_set, tmp_path, monkeypatch, change):
+    """Weights of one archive with the sources of another would be a false ensemble."""
+    half_trained(training_set, tmp_path, monkeypatch)
+    table, points = training_set[0].copy(), training_set[1]
+    if change == "sed":
+        table["binned"][3] += np.float32(1e-6)
+    elif change == "label":
+        table["log_nu_peak"][3] += 1e-9
+    elif change == "position":
+        table["ra"][3] += 1e-9
+    elif change == "sampling":
+        points = points._replace(nufnu=points.nufnu * (1 + 1e-12))
+    else:
+        table, points = table[:-1], select(points, np.arange(len(table) - 1))
+    with pytest.raises(ValueError, match="cannot resume with other SEDs or labels"):
+        train_ensemble(table, SMALL, sampling=points, output=tmp_path, resume=True)
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def flipped(content, place):
+    """Bytes with one bit changed."""
+    content = bytearray(content)
+    content[place] ^= 4
+    return bytes(content)
+
+
+DAMAGE = {
+    "empty": lambda content: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "garbage": lambda content: b"garbage " * 1000,
+    "pickle": lambda content: b"cos\nsystem\n(S'touch /tmp/x'\ntR.",
+    "flipped": lambda content: flipped(content, len(content) // 2),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_resume_from_a_damaged_checkpoint(training_set, tmp_path, monkeypatch, kind):
+    """One clear error that names the file; nothing is trained on from it."""
+    path = half_trained(training_set, tmp_path, monkeypatch)
+    path.write_bytes(DAMAGE[kind](path.read_bytes()))
+    with pytest.raises(ValueError, match=r"last\.ckpt: damaged, or no checkpoint; start anew"):
+        train_ensemble(
+            training_set[0], SMALL, sampling=training_set[1], output=tmp_path, resume=True
+        )
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_flipped_bits_of_weights_are_found(training_set, tmp_path, monkeypatch):
+    """Wherever the numbers of a checkpoint lie."""
+    path = half_trained(training_set, tmp_path, monkeypatch)
+    assert resume.checkpoint(path) == path
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        places = [m.header_offset + 500 for m in archive.infolist() if m.file_size > 1000]
+    assert len(places) > 3
+    for place in places:
+        path.write_bytes(flipped(content, place))
+        with pytest.raises(ValueError, match="damaged"):
+            resume.checkpoint(path)
+
+
+def test_resume_where_nothing_is(table, tmp_path):
+    """No run, or what no training wrote, is said."""
+    with pytest.raises(FileNotFoundError, match=r"run\.json: no training there to go on with"):
+        train_ensemble(table, SMALL, output=tmp_path, resume=True)
+    for text in ("", "[1]", "null"):
+        (tmp_path / "logs" / "run.json").write_text(text)
+        with pytest.raises(ValueError, match=r"run\.json: damaged"):
+            train_ensemble(table, SMALL, output=tmp_path, resume=True)
+
+
+def test_one_training_a_folder(table, tmp_path):
+    """A second training in the folder of one that goes on is refused and spoils nothing."""
+    pytest.importorskip("fcntl")
+    refused = pytest.raises(ValueError, match="another training writes there")
+    with resume.alone(tmp_path / "logs"), refused:
+        train_ensemble(table, SMALL, output=tmp_path)
+    assert not (tmp_path / "logs" / "run.json").exists()
+    assert train_ensemble(table, replace(SMALL, epochs=1), output=tmp_path, progress=False)
+
+
+def test_words_of_a_training(training_set):
+    """What is done is said, phase by phase."""
+    lines, (table, points) = [], training_set
+    config = replace(SMALL, epochs=1)
+    train_ensemble(table, config, sampling=points, progress=False, say=lines.append)
+    assert lines[0].endswith(f"simulated SEDs beside {len(table)} real ones")
+    assert lines[1] == "nu_peak: 4 networks, 1 epochs"
+    assert lines[2].startswith("nu_peak: trained in ")
+    assert len(lines) == 5
+
+
+def test_train_help_tells_the_defaults(capsys):
+    """Numbers of the recipe have one home."""
+    assert main(["train", "-h"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"length of the training (default: {TrainConfig().epochs}; preset seed: 200)" in text
+    assert "number of bags (default: 5)" in text
 
 
 def test_pool_is_a_tuple_of_known_fields():

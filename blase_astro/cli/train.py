@@ -25,11 +25,17 @@ def add_train(commands):
     labels.add_argument("--nu-column", metavar="COL", help="its column of peak frequencies")
     labels.add_argument("--nufnu-column", metavar="COL", help="its column of peak fluxes")
     labels.add_argument(
-        "--radius", type=radius, default=5.0, help="how far an SED may lie from its row (default: 5arcsec)"
+        "--radius",
+        type=radius,
+        default=5.0,
+        help="how far an SED may lie from its row (default: 5arcsec)",
     )
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument(
-        "--preset", choices=["default", "seed"], default="default", help="default, or seed: the original recipe"
+        "--preset",
+        choices=["default", "seed"],
+        default="default",
+        help="default, or seed: the original recipe",
     )
     for name, text in (
         ("bags", "number of bags"),

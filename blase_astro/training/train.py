@@ -330,15 +330,14 @@ def _output(module, target, config):
 
 def _shortened(ensemble, binned):
     """The ensemble with weights of 11 bits, half the size, unless its estimates would change."""
-    short = replace(
-        ensemble,
-        **{
-            name: tuple(a.astype(np.float16).astype(np.float32) for a in getattr(ensemble, name))
-            for name in ("weights", "biases")
-        },
-    )
-    change = short.predict(binned).median() - ensemble.predict(binned).median()
+    with np.errstate(over="ignore", invalid="ignore"):  # where a weight is too large for them
+        short = replace(ensemble, weights=_short(ensemble.weights), biases=_short(ensemble.biases))
+        change = short.predict(binned).median() - ensemble.predict(binned).median()
     return short if np.abs(change).max() < _SMALL_CHANGE else ensemble
+
+
+def _short(arrays):
+    return tuple(array.astype(np.float16).astype(np.float32) for array in arrays)
 
 
 def _oob_columns(ensemble, distribution):
