@@ -259,15 +259,34 @@ def _matched(catalog, *, ra=None, dec=None, frame=None, prefix="", say=None, com
     """Bag, separation and name of the training source at each row of a catalog, as a table."""
     settings, say = Settings.of(options), say or _quiet
     position = _where(catalog, ra, dec, frame, say)
+    arrays = matched_columns(position, settings)
+    n_known = int((arrays["bag"] >= 0).sum())
+    say(f"rows: {len(catalog)}, of which {n_known} are in the training set")
+    return column_table(arrays, MATCH_COLUMNS, settings.match_meta(command), prefix)
+
+
+def matched_columns(position, settings):
+    """What is known of the training sources at positions, as arrays.
+
+    Parameters
+    ----------
+    position : pair of ndarray of float64, shape (n,)
+        Right ascension and declination in degrees (ICRS), NaN where unknown.
+    settings : `~blase_astro.Settings`
+        The options.
+
+    Returns
+    -------
+    columns : dict of ndarray, shape (n,) each
+        By the names of `~blase_astro.columns.MATCH_COLUMNS`.
+    """
     source, sep, n_near = settings.first.find_source(position, settings.radius)
     names = np.append(settings.first.source_columns["name"], "")
     flags = np.zeros(len(source), np.int32)
     flags[n_near > 1] |= Flag.AMBIGUOUS_MATCH
     flags[~known_positions(*position)] |= Flag.NO_POSITION
-    say(f"rows: {len(source)}, of which {int((source >= 0).sum())} are in the training set")
     arrays = {"bag": settings.first.bag_of(source), "bag_sep": sep, "bag_source": names[source]}
-    arrays["peak_flags"] = flags
-    return column_table(arrays, MATCH_COLUMNS, settings.match_meta(command), prefix)
+    return arrays | {"peak_flags": flags}
 
 
 def match(catalog, *, overwrite_columns=False, **options):

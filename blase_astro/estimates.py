@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import lru_cache
+from hashlib import sha256
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -126,6 +127,23 @@ class Settings:
     def columns(self, make=sed_columns, *, rest=False):
         """Specification of the columns that these settings give."""
         return make(self.quantiles, pdf=self.pdf, rest=rest)
+
+    def fingerprint(self):
+        """What two outputs must agree in to be parts of one, as plain values for JSON."""
+        population = self.population
+        if not isinstance(population, str):
+            population = sha256(np.round(population.share, 12).tobytes()).hexdigest()[:16]
+        return {
+            "version": __version__,
+            "ensembles": {target: e.digest for target, e in self.ensembles.items()},
+            "level": self.level,
+            "radius": self.radius,
+            "bag": None if self.bag is None else int(self.bag),
+            "population": population,
+            "quantiles": list(self.quantiles),
+            "pdf": bool(self.pdf),
+            "shortest": bool(self.shortest),
+        }
 
     def meta(self, command=""):
         """What the table as a whole is told, with keys that fit a FITS header."""
@@ -372,23 +390,46 @@ def estimate_chunks(chunks, settings, say=None):
         settings = own_population(chunks, settings, say)
     total, n = 0.0, 0
     for chunk in chunks:
-        n_bins = np.isfinite(chunk.binned).sum(axis=1)
-        columns, posterior = estimate_binned(
-            chunk.binned,
-            chunk.n_points,
-            chunk.ra,
-            chunk.dec,
-            settings,
-            unread=False if chunk.error is None else np.array([bool(e) for e in chunk.error]),
-            foreign=chunk.foreign,
-        )
-        if posterior is not None:
-            total, n = total + posterior, n + int((n_bins >= MIN_BINS).sum())
-        identity = {"name": _names(chunk.name), "ra": chunk.ra, "dec": chunk.dec}
-        messages = {} if chunk.error is None else {"message": _messages(chunk.error, n_bins)}
-        yield identity | columns | messages
-    if say is not None and settings.population == "training" and n >= _ENOUGH_SOURCES:
-        _say_population(total, settings, say)
+        columns, posterior, n_estimated = estimate_chunk(chunk, settings)
+        total, n = total + posterior, n + n_estimated
+        yield columns
+    if say is not None:
+        say_population(total, n, settings, say)
+
+
+def estimate_chunk(chunk, settings):
+    """Estimates of one chunk of SEDs.
+
+    Parameters
+    ----------
+    chunk : `~blase_astro.bulk.Chunk`
+        Binned SEDs.
+    settings : Settings
+        The options.
+
+    Returns
+    -------
+    columns : dict of ndarray
+        The columns of a table of estimates.
+    posterior : ndarray of float64, shape (n_grid,), or float
+        Sum of the distributions of the peak frequency; 0 where there is none.
+    n_estimated : int
+        Number of SEDs with an estimate.
+    """
+    n_bins = np.isfinite(chunk.binned).sum(axis=1)
+    columns, posterior = estimate_binned(
+        chunk.binned,
+        chunk.n_points,
+        chunk.ra,
+        chunk.dec,
+        settings,
+        unread=False if chunk.error is None else np.array([bool(e) for e in chunk.error], bool),
+        foreign=chunk.foreign,
+    )
+    identity = {"name": _names(chunk.name), "ra": chunk.ra, "dec": chunk.dec}
+    messages = {} if chunk.error is None else {"message": _messages(chunk.error, n_bins)}
+    n_estimated = int((n_bins >= MIN_BINS).sum())
+    return identity | columns | messages, 0.0 if posterior is None else posterior, n_estimated
 
 
 def own_population(chunks, settings, say=None):
@@ -437,10 +478,25 @@ def own_population(chunks, settings, say=None):
     return replace(settings, ensemble=list(settings.ensembles.values()), population=population)
 
 
-def _say_population(total, settings, say):
-    """One line where the catalog clearly is another population than the training sources."""
+def say_population(total, n, settings, say):
+    """One line where the catalog clearly is another population than the training sources.
+
+    Parameters
+    ----------
+    total : ndarray of float64, shape (n_grid,), or float
+        Sum of the distributions of all sources, as from `estimate_chunk`.
+    n : int
+        How many they are.
+    settings : Settings
+        The options.
+    say : callable
+        Called with the line.
+    """
+    asked = isinstance(settings.population, str) and settings.population == "training"
+    if not asked or n < _ENOUGH_SOURCES or "nu_peak" not in settings.ensembles:
+        return
     training = settings.ensembles["nu_peak"].population
-    if len(total) == len(training.share):
+    if np.size(total) == len(training.share):
         found = training._replace(share=total / total.sum())
         if distance(found, training) > _OTHER_POPULATION:
             say(

@@ -6,12 +6,12 @@ import numpy as np
 
 from .angles import degrees
 from .bulk import Chunk, binned_chunk
-from .estimates import Settings, estimate_chunks, own_population
+from .estimates import Settings, estimate_chunk, own_population, say_population
 from .io.table import Points
 from .io.values import column_flags, column_numbers
 from .sky import icrs, known_positions
 
-__all__ = ["Sources", "estimate_points", "estimate_sources"]
+__all__ = ["Sources", "estimate_points", "estimate_sources", "grouped", "own_settings"]
 
 # Sources and measurements that are estimated at once: what they need stays in the cache.
 _SOURCES, _ROWS = 2048, 2**18
@@ -206,33 +206,51 @@ def _groups(source):
     return heads[np.sort(first)], np.append(0, np.cumsum(np.bincount(row_group))), order
 
 
-def estimate_sources(blocks, settings, say=None):
+def estimate_sources(blocks, settings):
     """Estimates of measurements, block by block.
 
     Parameters
     ----------
-    blocks : callable
-        Gives an iterable of `~blase_astro.io.Points`; called twice for the catalog's own
-        population, of which every k-th source makes a first pass, at most 20,000.
+    blocks : iterable of `~blase_astro.io.Points`
+        Measurements of some sources each, named by what identifies them.
     settings : `~blase_astro.Settings`
-        The options.
-    say : callable, optional
-        Called with a line of text about the population.
+        The options; not with the catalog's own population, which `own_settings` finds.
 
     Yields
     ------
     columns : dict of ndarray
         ``source``, ``ra``, ``dec`` and the columns of an annotated catalog.
+    posterior, n_estimated
+        As of `~blase_astro.estimates.estimate_chunk`.
     """
     edges = settings.first.bin_edges
-    if isinstance(settings.population, str) and settings.population == "self":
-        settings = own_population([_evenly(_chunks(blocks(), edges))], settings, say)
-    for columns in estimate_chunks(_chunks(blocks(), edges), settings, say):
-        yield {"source": columns.pop("name")} | columns
+    for points in blocks:
+        columns, *population = estimate_chunk(binned_chunk(points, edges), settings)
+        yield {"source": columns.pop("name")} | columns, *population
 
 
-def _chunks(blocks, edges):
-    return (binned_chunk(points, edges) for points in blocks)
+def own_settings(blocks, settings, say=None):
+    """Settings with the population of the catalog itself, where that is asked for.
+
+    Parameters
+    ----------
+    blocks : callable
+        Gives an iterable of `~blase_astro.io.Points`: every k-th source of them is used, at most
+        20,000, the same ones however they are divided into blocks.
+    settings : `~blase_astro.Settings`
+        The options.
+    say : callable, optional
+        Called with a line of text about what was found.
+
+    Returns
+    -------
+    settings : `~blase_astro.Settings`
+        As they were, or with a population that is known.
+    """
+    if not isinstance(settings.population, str) or settings.population != "self":
+        return settings
+    chunks = (binned_chunk(points, settings.first.bin_edges) for points in blocks())
+    return own_population([_evenly(chunks)], settings, say)
 
 
 def _evenly(chunks):
@@ -332,8 +350,10 @@ def estimate_points(
     measured = {"frequency": frequency, "nufnu": nufnu, "nufnu_upper": nufnu_upper}
     measured |= {"nufnu_lower": nufnu_lower, "upper_limit": upper_limit, "duplicate": duplicate}
     sources = grouped(source, ra, dec, measured, offsets)
-    n, done, columns = len(sources.source), 0, {}
-    for block in estimate_sources(sources.blocks, settings, say):
+    settings = own_settings(sources.blocks, settings, say)
+    n, done, columns, total, n_estimated = len(sources.source), 0, {}, 0.0, 0
+    for block, posterior, estimated in estimate_sources(sources.blocks(), settings):
+        total, n_estimated = total + posterior, n_estimated + estimated
         rows = slice(done, done + len(block["ra"]))
         for name, values in block.items():
             if name not in columns:
@@ -342,4 +362,6 @@ def estimate_points(
         done = rows.stop
         if progress is not None:
             progress(done, n)
+    if say is not None:
+        say_population(total, n_estimated, settings, say)
     return columns

@@ -31,7 +31,7 @@ FLOORS = (
     ("columns",),
     ("estimates",),
     ("catalog", "points", "simulate", "fetch", "plotting"),
-    ("evaluate", "training"),
+    ("evaluate", "training", "survey"),
     ("cli",),
 )
 FLOOR_OF = {module: i for i, floor in enumerate(FLOORS) for module in floor}
@@ -40,6 +40,7 @@ BASE = ("numpy", "scipy", "astropy")
 # Which modules may need what is not in the base install.
 EXTRAS = {
     "io": {"pyarrow"},
+    "survey": {"pyarrow"},
     "training": {"torch", "pytorch_lightning"},
     "plotting": {"matplotlib"},
     "evaluate": {"matplotlib"},

@@ -18,6 +18,7 @@ from .options import (
     services,
     warnings_said,
 )
+from .survey import are_point_tables, estimate_survey, is_parquet, match_survey
 
 __all__ = ["add_annotate", "add_estimate", "add_match"]
 
@@ -27,7 +28,10 @@ def add_estimate(commands):
         "estimate", help="the synchrotron peak of SEDs, one line or one row each"
     )
     parser.add_argument(
-        "seds", nargs="*", help="SED files, folders or zip archives of them; - is standard input"
+        "seds",
+        nargs="*",
+        help="SED files, folders or zip archives of them, point tables in Parquet; - is standard "
+        "input",
     )
     parser.add_argument("-o", "--output", help="table to write: .fits .vot .ecsv .parquet .csv")
     parser.add_argument(
@@ -36,6 +40,9 @@ def add_estimate(commands):
     parser.add_argument("--dec", metavar="DEG", help="its declination")
     parser.add_argument(
         "--name", action="append", default=[], help="name of a source whose SED is to be fetched"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="of point tables: go on with an interrupted run"
     )
     add_services_options(parser)
     add_estimate_options(parser)
@@ -101,6 +108,10 @@ def _run_estimate(options):
         options.wrong_usage("nothing to estimate: wanted SED files or --name")
     one_blas_thread()
     with warnings_said(options):
+        if are_point_tables(options):
+            return estimate_survey(options)
+        if options.resume:
+            options.wrong_usage("--resume is for point tables in Parquet")
         return _estimate(options)
 
 
@@ -212,5 +223,7 @@ def _run_match(options):
     from ..catalog import match_file
 
     with warnings_said(options):
+        if is_parquet(options.catalog) and is_parquet(options.output):
+            return match_survey(options)
         match_file(options.catalog, options.output, **catalog_settings(options))
     return 0

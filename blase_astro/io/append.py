@@ -150,18 +150,23 @@ def join_columns(table, columns, replace=()):
 
 
 def _check_columns(names, n_rows, columns, replace):
-    """Refuse to append what does not fit.
+    """Refuse to append what does not fit."""
+    check_names(names, columns.colnames, replace)
+    if len(columns) != n_rows:
+        raise ValueError(f"{len(columns)} rows do not fit a catalog of {n_rows}")
+
+
+def check_names(names, new, replace=()):
+    """Refuse names of new columns that are taken.
 
     Names are compared without regard to case, as FITS and STILTS compare them.
     """
     taken = {name.casefold(): name for name in names}
-    taken |= {name.casefold(): name for name in names if name in columns.colnames}
+    taken |= {name.casefold(): name for name in names if name in new}
     clashes = [
         (name, taken[name.casefold()])
-        for name in columns.colnames
+        for name in new
         if name.casefold() in taken and not (name in replace and name in names)
     ]
     if clashes:
         raise NameTaken(clashes)
-    if len(columns) != n_rows:
-        raise ValueError(f"{len(columns)} rows do not fit a catalog of {n_rows}")

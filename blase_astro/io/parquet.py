@@ -9,6 +9,7 @@ import base64
 import json
 import re
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,14 @@ from .output import placed
 from .votable_files import add_words, field_element
 from .yaml_header import extended_yaml, yaml_lines
 
-__all__ = ["append_to_parquet", "parquet_sink", "read_parquet"]
+__all__ = [
+    "append_made",
+    "append_to_parquet",
+    "described_columns",
+    "parquet_sink",
+    "read_parquet",
+    "rows_as_table",
+]
 
 _YAML = b"table_meta_yaml"
 _VERSION, _CONTENT = b"IVOA.VOTable-Parquet.version", b"IVOA.VOTable-Parquet.content"
@@ -212,27 +220,70 @@ def append_to_parquet(source, columns, path, check):
     >>> read_parquet('long.parquet').colnames
     ['a', 'b']
     """
+    append_made(source, columns, partial(_next_rows, columns, count=[0]), path, check)
+
+
+def _next_rows(columns, part, count):
+    """As many of the columns' rows as a part has; ``count`` holds those before them."""
+    count[0] += len(part)
+    return columns[count[0] - len(part) : count[0]]
+
+
+def append_made(source, like, make, path, check, rows=None):
+    """As `append_to_parquet`, with columns that are made as the file is read.
+
+    Parameters
+    ----------
+    source, path, check
+        As for `append_to_parquet`.
+    like : `~astropy.table.Table`
+        Columns, with units, descriptions and UCDs, and metadata; its rows do not count.
+    make : callable
+        Takes some rows of the file as a ``pyarrow.Table``, gives a table with these columns.
+    rows : int, optional
+        The most rows that are read at once; a row group by default.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.io.parquet import append_made, parquet_sink, read_parquet
+    >>> with parquet_sink('short.parquet', Table({'a': [1]})) as write:
+    ...     write(Table({'a': [1]}))
+    >>> append_made('short.parquet', Table({'b': [0]}), lambda part: Table({'b': [len(part)]}),
+    ...             'long.parquet', lambda names, n: None)
+    >>> print(read_parquet('long.parquet'))
+     a   b
+    --- ---
+      1   1
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
-    with parquet.ParquetFile(source) as file:
+    with parquet.ParquetFile(source, pre_buffer=False, buffer_size=2**20) as file:
         old, n_rows = file.schema_arrow, file.metadata.num_rows
         check(old.names, n_rows)
-        new = _schema(columns)
+        new = _schema(like)
         fields = [new.field(f.name) if f.name in new.names else f for f in old]
         fields += [field for field in new if field.name not in old.names]
-        lengths = {n: _length(columns[n].dtype) for n in new.names if columns[n].dtype.kind in "US"}
-        metadata = _extended(old, columns) | _lengths(lengths)
+        lengths = {n: _length(like[n].dtype) for n in new.names if like[n].dtype.kind in "US"}
+        metadata = _extended(old, like) | _lengths(lengths)
         schema = pa.schema(fields, metadata=metadata)
         with parquet.ParquetWriter(path, schema, compression=_compression(file)) as writer:
-            start = 0
-            for group in range(file.num_row_groups):
-                part = file.read_row_group(group)
-                some = columns[start : start + len(part)]
-                added = dict(zip(new.names, _arrow(some, new, ()).columns, strict=True))
+            for part in _parts(file, rows):
+                added = dict(zip(new.names, _arrow(make(part), new, ()).columns, strict=True))
                 arrays = [added[f.name] if f.name in added else part[f.name] for f in fields]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema), len(part) or None)
-                start += len(part)
+
+
+def _parts(file, rows):
+    """The rows of a file by row groups, or so many at a time."""
+    import pyarrow as pa
+
+    if rows is None:
+        yield from map(file.read_row_group, range(file.num_row_groups))
+    else:
+        for batch in file.iter_batches(rows):
+            yield pa.Table.from_batches([batch])
 
 
 def _compression(file):
@@ -395,3 +446,60 @@ def _describe_by_votable(table, content):
             column.unit, column.description = field.unit, field.description
             if field.ucd:
                 column.meta["ucd"] = field.ucd
+
+
+def described_columns(schema):
+    """The columns of a Parquet file as a table without rows.
+
+    Parameters
+    ----------
+    schema : ``pyarrow.Schema``
+        Of a file.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        With units, descriptions and metadata.
+
+    Examples
+    --------
+    >>> from blase_astro.io.files import read_catalog, write_table
+    >>> from blase_astro.io.parquet import described_columns
+    >>> from pyarrow import parquet
+    >>> write_table(read_catalog('catalogs/demo_catalog.fits'), 'demo.parquet')
+    >>> described_columns(parquet.read_schema('demo.parquet'))['RAJ2000'].unit
+    Unit("deg")
+    """
+    return _described(schema.metadata or {}, _table(schema.empty_table()))
+
+
+def rows_as_table(arrow, names, like):
+    """Some columns of rows of a Parquet file as a table.
+
+    Parameters
+    ----------
+    arrow : ``pyarrow.Table``
+        The rows.
+    names : sequence of str
+        Which columns.
+    like : `~astropy.table.Table`
+        Gives the units: what `described_columns` says of the file.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        These columns, with the metadata of ``like``.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from blase_astro.io.parquet import described_columns, rows_as_table
+    >>> rows = pa.table({'a': [1, 2], 'b': [3, 4]})
+    >>> rows_as_table(rows, ['b'], described_columns(rows.schema)).colnames
+    ['b']
+    """
+    table = _table(arrow.select(names))
+    for name in names:
+        table[name].unit = like[name].unit
+    table.meta.update(like.meta)
+    return table
