@@ -1,9 +1,12 @@
 """Peaks of all sources of a point table, or of a folder of them, from Parquet to Parquet."""
 
+from __future__ import annotations
+
 import json
 import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +20,9 @@ from ..population import Population
 from ..workers import Workers
 from .reading import PointFile
 
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Callable
+
 __all__ = ["estimate_parquet", "recorded_settings"]
 
 # Sources of a row group of the output.
@@ -27,17 +33,17 @@ _PARQUET = ".parquet"
 
 
 def estimate_parquet(
-    points,
-    output,
+    points: AnyPath,
+    output: AnyPath,
     *,
-    jobs=1,
-    overwrite=False,
-    resume=False,
-    progress=None,
-    say=None,
-    command="",
-    **options,
-):
+    jobs: int = 1,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Callable[[int, int], Any] | None = None,
+    say: Callable[[str], Any] | None = None,
+    command: str = "",
+    **options: Any,
+) -> dict[str, int]:
     """Estimate the peaks of all sources of a point table in Parquet, in memory that stays flat.
 
     Parameters
@@ -112,7 +118,7 @@ def estimate_parquet(
     todo = _todo(pairs, Path(points), Path(output), settings, overwrite=overwrite, resume=resume)
     if len(todo) < len(pairs):
         say(f"{len(pairs) - len(todo)} of {len(pairs)} files are there already")
-    counts = dict.fromkeys(("sources", "estimated", *(flag.name for flag in Flag)), 0)
+    counts = dict.fromkeys(("sources", "estimated", *Flag.__members__), 0)
     with _blocks(todo, settings, jobs, progress) as blocks:
         total = _write_all(todo, blocks, settings, command, counts)
     say_population(total, counts["estimated"], settings, say)
@@ -166,7 +172,7 @@ def _todo(pairs, points, output, settings, *, overwrite, resume):
     return todo
 
 
-def recorded_settings(path):
+def recorded_settings(path: AnyPath) -> dict | None:
     """The settings that a file was made with.
 
     Parameters
@@ -382,5 +388,5 @@ def _count(columns, n, counts):
     """Add the sources of a block, those with an estimate, and their flags."""
     counts["sources"] += len(columns["ra"])
     counts["estimated"] += n
-    for flag in Flag:
-        counts[flag.name] += int(((columns["peak_flags"] & flag) != 0).sum())
+    for name, flag in Flag.__members__.items():
+        counts[name] += int(((columns["peak_flags"] & flag) != 0).sum())

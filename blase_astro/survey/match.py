@@ -1,5 +1,9 @@
 """Which sources of a catalog in Parquet are in the training set, in memory that stays flat."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..catalog import matched_columns
@@ -10,26 +14,29 @@ from ..io.output import placed
 from ..io.parquet import append_made, described_columns, rows_as_table
 from ..sky import find_position, positions
 
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Callable
+
 __all__ = ["match_parquet"]
 
 _ROWS = 2**17  # at once
 
 
 def match_parquet(
-    catalog,
-    output,
+    catalog: AnyPath,
+    output: AnyPath,
     *,
-    ra=None,
-    dec=None,
-    frame=None,
-    prefix="",
-    overwrite=False,
-    overwrite_columns=False,
-    progress=None,
-    say=None,
-    command="",
-    **options,
-):
+    ra: str | None = None,
+    dec: str | None = None,
+    frame: str | None = None,
+    prefix: str = "",
+    overwrite: bool = False,
+    overwrite_columns: bool = False,
+    progress: Callable[[int, int], Any] | None = None,
+    say: Callable[[str], Any] | None = None,
+    command: str = "",
+    **options: Any,
+) -> dict[str, int]:
     """Append what `~blase_astro.match` finds to a catalog in Parquet, however long it is.
 
     Parameters

@@ -4,13 +4,18 @@ Two layouts are taken, and told apart by the schema: one row a measurement, or o
 with its measurements in lists (columns of lists, a struct of lists, a list of structs).
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..io.parquet import described_columns
 from ..points import Sources
 from ..sky import find_position
+
+if TYPE_CHECKING:
+    from .._types import AnyPath
 
 __all__ = ["PointFile", "is_point_table"]
 
@@ -51,7 +56,7 @@ class Layout(NamedTuple):
     units: dict
 
 
-def is_point_table(path):
+def is_point_table(path: AnyPath) -> bool:
     """Does a Parquet file hold measurements of many sources?
 
     Parameters
