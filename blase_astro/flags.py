@@ -88,6 +88,8 @@ _DOUBTS = (
     | Flag.MEMBERS_DISAGREE
     | Flag.EXTRAPOLATED
 )
+# Together they are set on what is no blazar (:ref:`bands-others`), and on hardly any that is one.
+_NO_BLAZAR = Flag.ONE_SIDED | Flag.MEMBERS_DISAGREE
 _GOOD, _CARE = 0.25, 0.6
 
 
@@ -199,7 +201,8 @@ def peak_quality(std, flags):
     -------
     quality : ndarray of int16, shape (n,)
         3 good: ``std`` is at most 0.25 dex and no flag of doubt is set; 2 to be used with care:
-        at most 0.6 dex; 1 poor; 0 no estimate. What each means in errors: :ref:`accuracy`.
+        at most 0.6 dex; 1 poor, or one-sided while the members disagree, as for stars and
+        galaxies; 0 no estimate. What each means in errors: :ref:`accuracy`.
 
     Examples
     --------
@@ -211,6 +214,7 @@ def peak_quality(std, flags):
     doubtful = (np.asarray(flags) & _DOUBTS) != 0
     quality = np.where(std <= _CARE, 2, 1)
     quality[(std <= _GOOD) & ~doubtful] = 3
+    quality[(np.asarray(flags) & _NO_BLAZAR) == _NO_BLAZAR] = 1
     quality[~np.isfinite(std)] = 0
     return quality.astype(np.int16)
 

@@ -591,3 +591,23 @@ def test_annotate_the_4lac(tmp_path, shared_data, ensemble_dir):
             old, new = (np.ma.asarray(t[name]) for t in (reference, table))
             same = np.char.strip(old.data.astype(str)) == np.char.strip(new.data.astype(str))
             assert (same | np.ma.getmaskarray(old)).all()
+
+
+@pytest.mark.parametrize(
+    ("std", "flags", "quality"),
+    [
+        (0.2, 0, 3),
+        (0.25, Flag.FOREIGN_FORMAT | Flag.NO_POSITION, 3),
+        (0.2, Flag.ONE_SIDED, 2),
+        (0.2, Flag.MEMBERS_DISAGREE, 2),
+        (0.26, 0, 2),
+        (0.6, 0, 2),
+        (0.61, 0, 1),
+        (0.2, Flag.ONE_SIDED | Flag.MEMBERS_DISAGREE, 1),
+        (np.nan, Flag.NO_POINTS, 0),
+        (np.nan, Flag.ONE_SIDED | Flag.MEMBERS_DISAGREE, 0),
+    ],
+)
+def test_quality(std, flags, quality):
+    """Width and doubts; what looks like a star is poor however narrow it is."""
+    assert peak_quality(np.array([std]), np.array([flags]))[0] == quality
