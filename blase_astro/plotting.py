@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .io.values import numbers
 from .sed import BIN_EDGES, unusable_reason
 from .targets import CLASS_EDGES, SED_CLASSES
 
@@ -299,9 +300,9 @@ def _draw_energies(ax, top, fontsize):
 def _draw_points(ax, sed, edges, *, counted):
     """Measurements: used, limits, and those that do not count, by reason."""
     reason = np.asarray(unusable_reason(sed))
-    frequency, flux, upper, lower = (
-        np.ma.filled(np.ma.asarray(sed[name], dtype=float), np.nan)
-        for name in ("frequency", "nufnu", "nufnu_upper", "nufnu_lower")
+    frequency = numbers(sed, "frequency", "Hz")
+    flux, upper, lower = (
+        numbers(sed, name, "erg / (s cm2)") for name in ("nufnu", "nufnu_upper", "nufnu_lower")
     )
     flux = np.abs(flux)
     drawable = np.isfinite(frequency) & (frequency > 0) & np.isfinite(flux) & (flux > 0)

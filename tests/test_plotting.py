@@ -309,3 +309,19 @@ def test_real_sed(ax, shared_data):
     plotting.plot_sed(sed, ax)
     counted = sum(int(text.split()[0]) for text in _legend(ax))
     assert counted == len(sed)
+
+
+def test_units_are_honoured():
+    """A table in GHz and in W / m2 is drawn where the same in Hz and erg / (s cm2) is."""
+    from astropy import units as u
+    from astropy.table import QTable
+
+    nu, flux = [1.4e9, 5e14], [2e-14, 8e-12]
+    other = QTable(
+        {"frequency": (nu * u.Hz).to("GHz"), "nufnu": (flux * u.erg / u.s / u.cm**2).to("W / m2")}
+    )
+    drawn = [
+        plotting.plot_sed(sed, Figure().add_subplot()).containers[0].lines[0].get_xydata()
+        for sed in (sed_table(nu, flux), other)
+    ]
+    assert_allclose(*drawn)
