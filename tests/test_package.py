@@ -32,6 +32,7 @@ FLOORS = (
     ("estimates",),
     ("catalog", "points", "simulate", "fetch", "plotting"),
     ("evaluate", "training", "survey"),
+    ("lsdb",),
     ("cli",),
 )
 FLOOR_OF = {module: i for i, floor in enumerate(FLOORS) for module in floor}
@@ -41,6 +42,7 @@ BASE = ("numpy", "scipy", "astropy")
 EXTRAS = {
     "io": {"pyarrow"},
     "survey": {"pyarrow"},
+    "lsdb": {"hats", "pandas", "pyarrow"},
     "training": {"torch", "pytorch_lightning"},
     "plotting": {"matplotlib"},
     "evaluate": {"matplotlib"},

@@ -160,6 +160,29 @@ def _field(column, length=None, prefix=""):
     return field_element(column, text=text, prefix=prefix)
 
 
+def arrow_table(table):
+    """A table of astropy as one of pyarrow.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Numbers, text, arrays of one length.
+
+    Returns
+    -------
+    arrow : ``pyarrow.Table``
+        NaN and masked cells are null.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from blase_astro.io.parquet import arrow_table
+    >>> arrow_table(Table({'a': [1.0, float('nan')]}))['a'].null_count
+    1
+    """
+    return _arrow(table, _schema(table), ())
+
+
 def _arrow(table, schema, kept):
     """A block of rows as a pyarrow table."""
     import pyarrow as pa

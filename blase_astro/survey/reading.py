@@ -17,7 +17,7 @@ from ..sky import find_position
 if TYPE_CHECKING:
     from .._types import AnyPath
 
-__all__ = ["PointFile", "is_point_table"]
+__all__ = ["PointFile", "is_point_table", "layout_of", "nested_sources"]
 
 # What may identify a source, the first that is there, in any case of letters.
 _SOURCE = ("source", "source_id", "object_id", "name")
@@ -122,8 +122,23 @@ def _is_list(kind):
     )
 
 
-def _layout(schema, path):
-    """The layout of a file; an error says what it lacks."""
+def layout_of(schema, path, ra=None, dec=None):
+    """The layout of a file; an error says what it lacks.
+
+    Parameters
+    ----------
+    schema : ``pyarrow.Schema``
+        Of the file.
+    path : path-like
+        What it is called in messages.
+    ra, dec : str, optional
+        Columns with the positions; by default those that are found.
+
+    Returns
+    -------
+    layout : Layout
+        Where it keeps what.
+    """
     nested, fields = _find_measurements(schema)
     if fields is None:
         raise ValueError(
@@ -138,7 +153,7 @@ def _layout(schema, path):
         )
     table = described_columns(schema)
     try:
-        lon, lat, frame = find_position(table)
+        lon, lat, frame = find_position(table, ra, dec)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if frame != "icrs" or not lat:
@@ -202,7 +217,7 @@ class PointFile:
             self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
         except ArrowException as error:
             raise ValueError(f"{path}: {error}") from None
-        self.layout = _layout(self._file.schema_arrow, path)
+        self.layout = layout_of(self._file.schema_arrow, path)
         groups = [
             self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)
         ]
@@ -331,9 +346,9 @@ class PointFile:
         """Measurements of all sources but the last, whose rows may go on in the next batch."""
         layout = self.layout
         source = _plain(table[layout.source]).take(heads[:-1])
-        ra, dec = (self._values(table[name].slice(0, heads[-1]), name) for name in layout[1:3])
+        ra, dec = (_values(table[name].slice(0, heads[-1]), name, layout) for name in layout[1:3])
         columns = {
-            name: self._values(table[column].slice(0, heads[-1]), column, name)
+            name: _values(table[column].slice(0, heads[-1]), column, layout, name)
             for name, column in layout.measured.items()
         }
         return Sources(_identities(source), ra, dec, _complete(columns), heads)
@@ -345,35 +360,55 @@ class PointFile:
         source = [layout.source] if layout.source else []
         wanted = dict.fromkeys([*source, layout.ra, layout.dec, *lists])
         for batch in self._batches(start, stop, list(wanted)):
-            names = np.arange(row, row + len(batch))
-            if source:
-                names = _identities(_plain(batch.column(layout.source)))
-            ra, dec = (self._values(batch.column(name), name) for name in layout[1:3])
-            lengths, parts = _unnested(batch, layout, self.path, row)
-            columns = {
-                name: self._values(part, layout.measured[name], name)
-                for name, part in parts.items()
-            }
-            offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
-            yield Sources(names, ra, dec, _complete(columns), offsets)
+            yield nested_sources(batch, layout, self.path, row)
             row += len(batch)
 
-    def _values(self, array, column, name=None):
-        """A column of pyarrow as numpy knows it, with its unit; ``name`` is what it means."""
-        import pyarrow.compute as pc
 
-        array = _plain(array)
-        if name == "catalog":  # VOU_Blazars calls copies that are corrected for EBL so
-            return np.asarray(pc.fill_null(pc.equal(array, "DEBL"), False))
-        if name in ("upper_limit", "duplicate"):
-            return np.asarray(pc.fill_null(array, name == "upper_limit")).astype(bool)
-        values = array.to_numpy(zero_copy_only=False)
-        unit = None if self.layout.nested else self.layout.units.get(column)
-        if unit is None or values.dtype.kind not in "fiu":
-            return values
-        from astropy.units import Quantity
+def nested_sources(batch, layout, path, row=0):
+    """Sources of rows that hold the measurements of one each.
 
-        return Quantity(values, unit, copy=False)
+    Parameters
+    ----------
+    batch : ``pyarrow.RecordBatch``
+        The rows.
+    layout : Layout
+        Where they keep what.
+    path : path-like
+        What they are from, for messages.
+    row : int
+        Number of the first row.
+
+    Returns
+    -------
+    sources : `~blase_astro.points.Sources`
+        Named by what identifies them, by their rows where nothing does.
+    """
+    names = np.arange(row, row + len(batch))
+    if layout.source:
+        names = _identities(_plain(batch.column(layout.source)))
+    ra, dec = (_values(batch.column(name), name, layout) for name in layout[1:3])
+    lengths, parts = _unnested(batch, layout, path, row)
+    columns = {n: _values(part, layout.measured[n], layout, n) for n, part in parts.items()}
+    offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+    return Sources(names, ra, dec, _complete(columns), offsets)
+
+
+def _values(array, column, layout, name=None):
+    """A column of pyarrow as numpy knows it, with its unit; ``name`` is what it means."""
+    import pyarrow.compute as pc
+
+    array = _plain(array)
+    if name == "catalog":  # VOU_Blazars calls copies that are corrected for EBL so
+        return np.asarray(pc.fill_null(pc.equal(array, "DEBL"), False))
+    if name in ("upper_limit", "duplicate"):
+        return np.asarray(pc.fill_null(array, name == "upper_limit")).astype(bool)
+    values = array.to_numpy(zero_copy_only=False)
+    unit = None if layout.nested and name else layout.units.get(column)
+    if unit is None or values.dtype.kind not in "fiu":
+        return values
+    from astropy.units import Quantity
+
+    return Quantity(values, unit, copy=False)
 
 
 def _unnested(batch, layout, path, row):
