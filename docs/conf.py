@@ -11,7 +11,7 @@ from sphinx_astropy.conf.v2 import *  # noqa: F403
 from sphinx_astropy.conf.v2 import exclude_patterns, extensions
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))  # the tree's package, installed or not
+sys.path[:0] = [str(HERE.parent), str(HERE)]  # the tree's package, installed or not; reference.py
 
 project = "blase_astro"
 author = metadata("blase-astro")["Author"]
@@ -21,7 +21,8 @@ copyright = f"2026, {author}"
 extensions.remove("sphinx_astropy.ext.changelog_links")  # there are no numbered requests yet
 extensions.remove("matplotlib.sphinxext.plot_directive")  # figures: FIGURES, below
 extensions.remove("sphinx.ext.mathjax")  # formulas: MathML, below
-exclude_patterns += ["tables", "generated"]
+extensions += ["sphinx_design", "sphinx_gallery.gen_gallery"]
+exclude_patterns += ["tables", "generated", "examples"]
 
 nitpicky = True
 nitpick_ignore_regex = [("py:obj", r"[A-Z_]+")]  # constants of a module, named in its docstrings
@@ -54,6 +55,20 @@ html_theme_options = {
 html_sidebars = {"**": ["pages.html"]}
 templates_path = ["_templates"]
 html_show_sourcelink = False
+
+# --- the gallery: every script of examples/ is run ----------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "doc_module": ("blase_astro",),
+    "reference_url": {"blase_astro": None},
+    "write_computation_times": False,
+    "min_reported_time": 60,
+    "matplotlib_animations": False,
+    "thumbnail_size": (400, 280),
+}
 
 # --- links to other projects ------------------------------------------------------------------
 
@@ -108,6 +123,13 @@ def make_figures(app):
             raise RuntimeError(f"blase {' '.join(words)} ended with {code}: no figure {name}")
 
 
+def make_reference(app):
+    """Write the parts that are made from the package itself."""
+    import reference
+
+    reference.write(HERE / "generated")
+
+
 # --- formulas as MathML, which browsers show without a script from the network -----------------
 
 
@@ -127,3 +149,4 @@ def setup(app):
     """Called by Sphinx."""
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.connect("builder-inited", make_figures)
+    app.connect("builder-inited", make_reference)
