@@ -74,13 +74,14 @@ def commands(parser):
 def table(specifications):
     """Columns as a table: name, type, unit, UCD, meaning."""
     types = {"f8": "float64", "f4": "float32", "i2": "int16", "i4": "int32", "U": "text"}
+    rows = [("column", "type", "unit", "UCD", "meaning")]
+    for name, c in specifications.items():
+        ucd = f"``{c.ucd}``".replace(";", "``; ``")
+        text = escaped(c.description.format(percent="95"))
+        rows.append((f"``{name}``", types.get(c.dtype, "text"), c.unit or "", ucd, text))
     lines = [".. list-table::", "   :header-rows: 1", "   :widths: 22 9 11 24 34", ""]
-    for row in [("column", "type", "unit", "UCD", "meaning"), *(
-        (f"``{name}``", types.get(c.dtype, "text"), c.unit or "", f"``{c.ucd}``".replace(";", "``; ``"),
-         escaped(c.description.format(percent="95")))
-        for name, c in specifications.items()
-    )]:  # fmt: skip
-        lines += [f"   {'* -' if i == 0 else '  -'} {cell}".rstrip() for i, cell in enumerate(row)]
+    for row in rows:
+        lines += [f"   {'  -' if i else '* -'} {cell}".rstrip() for i, cell in enumerate(row)]
     return "\n".join(lines) + "\n\n"
 
 

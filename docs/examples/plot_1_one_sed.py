@@ -6,9 +6,9 @@ An SED, where its synchrotron emission peaks, and how sure that is.
 """
 
 # %%
-# In one line. Points that were used, upper limits as arrows, frequency bins as stripes; the star is the
-# estimated peak, the band its 95-percent interval, and the strip above the axes shows the whole
-# predictive distribution.
+# In one line. Points that were used, upper limits as arrows, frequency bins as stripes; the
+# star is the estimated peak, the band its 95-percent interval, and the strip above the axes
+# shows the whole predictive distribution.
 
 import matplotlib.pyplot as plt
 
@@ -26,8 +26,8 @@ estimates = blase_astro.estimate(sed, quantiles=[0.16, 0.84], pdf=True)
 estimates["log_nu_peak", "log_nu_peak_lo", "log_nu_peak_hi", "log_nu_peak_std", "peak_class"]
 
 # %%
-# With ``pdf=True`` the distribution itself is a column: the density on a grid whose first value and
-# step stand in the metadata. Everything else was made from it.
+# With ``pdf=True`` the distribution itself is a column: the density on a grid whose first value
+# and step stand in the metadata. Everything else was made from it.
 
 import numpy as np
 

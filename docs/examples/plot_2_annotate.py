@@ -6,8 +6,8 @@ A table of sources and an archive of SEDs become one table with estimates.
 """
 
 # %%
-# Rows and SEDs find each other by position. The sources are simulated, so the catalog holds the peaks
-# that were put in.
+# Rows and SEDs find each other by position. The sources are simulated, so the catalog holds the
+# peaks that were put in.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,8 +20,8 @@ annotated = blase_astro.annotate(catalog, "../../catalogs/demo_seds.zip")
 annotated["Source_Name", "true_log_nu_peak", "log_nu_peak", "peak_class", "peak_quality"][:6]
 
 # %%
-# Estimate against truth, with 95-percent intervals, coloured by ``peak_quality``. Rows without an
-# estimate have NaN and a flag.
+# Estimate against truth, with 95-percent intervals, coloured by ``peak_quality``. Rows without
+# an estimate have NaN and a flag.
 
 given = annotated[np.isfinite(annotated["log_nu_peak"])]
 truth, peak = given["true_log_nu_peak"], given["log_nu_peak"]

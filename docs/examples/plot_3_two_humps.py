@@ -2,8 +2,8 @@
 Two humps, and what a population does
 =====================================
 
-Some SEDs leave two answers open: a jet that peaks low and starlight above it, or a jet that peaks high.
-The distribution shows both, and what is known of the catalog weighs them.
+Some SEDs leave two answers open: a jet that peaks low and starlight above it, or a jet that
+peaks high. The distribution shows both, and what is known of the catalog weighs them.
 """
 
 # %%
@@ -37,9 +37,10 @@ blase_astro.plot(sed, ax)
 plt.show()
 
 # %%
-# The median of such a distribution lies where hardly any source is; look at the probabilities of the
-# classes, or at the shortest interval. ``population`` tells how common each peak is: as among the
-# training sources (the default), equally (``"flat"``), or as in a table, here one of a catalog of HSPs.
+# The median of such a distribution lies where hardly any source is; look at the probabilities
+# of the classes, or at the shortest interval. ``population`` tells how common each peak is: as
+# among the training sources (the default), equally (``"flat"``), or as in a table, here one of
+# a catalog of HSPs.
 
 from astropy.table import Table
 

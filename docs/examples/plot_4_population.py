@@ -2,8 +2,9 @@
 The population of a catalog
 ===========================
 
-How are the peaks of a whole catalog distributed? A histogram of estimates answers another question: it
-is smeared by their errors and drawn towards what is common among the training sources.
+How are the peaks of a whole catalog distributed? A histogram of estimates answers another
+question: it is smeared by their errors and drawn towards what is common among the training
+sources.
 """
 
 # %%

@@ -2,13 +2,14 @@
 Are the intervals honest?
 =========================
 
-Out of bag, each training source is estimated by the networks that never saw it, and its intervals are
-calibrated without it. So the labels can be counted.
+Out of bag, each training source is estimated by the networks that never saw it, and its
+intervals are calibrated without it. So the labels can be counted.
 """
 
 # %%
-# Reliability: of intervals that promise a probability, which share holds the label? The lines should
-# follow the diagonal. PIT: where the labels fall in their distributions; it should be flat.
+# Reliability: of intervals that promise a probability, which share holds the label? The lines
+# should follow the diagonal. PIT: where the labels fall in their distributions; it should be
+# flat.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,8 +36,8 @@ scores = evaluate(label, median, lo, hi, level=0.95)[0]
 print(f"median error {scores['abs_error_median']:.2f} dex")
 
 # %%
-# Narrow intervals are more than honest ones. Here all of them are ordered by their width: a source
-# with few points gets a wide interval.
+# Narrow intervals are more than honest ones. Here all of them are ordered by their width: a
+# source with few points gets a wide interval.
 
 from blase_astro.evaluate import plot_intervals
 

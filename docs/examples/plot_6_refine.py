@@ -2,8 +2,8 @@
 Labels in doubt
 ===============
 
-A label that lies far from the out-of-bag estimate may be wrong, or the SED misleads. Both are worth a
-look. ``blase refine`` orders the training sources by how surely.
+A label that lies far from the out-of-bag estimate may be wrong, or the SED misleads. Both are
+worth a look. ``blase refine`` orders the training sources by how surely.
 """
 
 import matplotlib.pyplot as plt
@@ -15,7 +15,8 @@ refined = refine(None)
 refined["name", "log_nu_peak_label", "log_nu_peak", "log_nu_peak_z", "log_nu_peak_q"][:8]
 
 # %%
-# Marked are those labels of the frequency of which one in ten is expected to be right after all.
+# Marked are those labels of the frequency of which one in ten is expected to be right after
+# all.
 
 label, peak = np.asarray(refined["log_nu_peak_label"]), np.asarray(refined["log_nu_peak"])
 marked = (np.asarray(refined["suspicious"]) & 1) > 0

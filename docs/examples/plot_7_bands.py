@@ -2,8 +2,8 @@
 Photometry in the catalog itself
 ================================
 
-No SED files: the measurements are columns of the catalog. Magnitudes and fluxes of surveys become
-points of an SED.
+No SED files: the measurements are columns of the catalog. Magnitudes and fluxes of surveys
+become points of an SED.
 """
 
 # %%

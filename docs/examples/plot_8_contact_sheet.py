@@ -2,8 +2,8 @@
 A contact sheet
 ===============
 
-Many SEDs at a glance, to look over what was estimated. In the shell: ``blase plot SEDs.zip --per-page 6 -o
-sheet.pdf``.
+Many SEDs at a glance, to look over what was estimated. In the shell: ``blase plot SEDs.zip
+--per-page 6 -o sheet.pdf``.
 """
 
 import matplotlib.pyplot as plt
