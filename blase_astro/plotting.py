@@ -57,12 +57,12 @@ def plot(
     estimate : bool
         Is the peak to be estimated and drawn? False for the SED alone.
     **options
-        What `~blase_astro.Settings` lists, and ``title``, ``legend`` of `plot_sed`.
+        What `~blase_astro.Settings` lists, and ``title``, ``legend`` of `~blase_astro.plotting.plot_sed`.
 
     Returns
     -------
     ax : `~matplotlib.axes.Axes`
-        As of `plot_sed`, with the distribution of the peak frequency above.
+        As of `~blase_astro.plotting.plot_sed`, with the distribution of the peak frequency above.
 
     Raises
     ------

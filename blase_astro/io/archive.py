@@ -208,7 +208,7 @@ def read_sed(file, *, source=None):
         points, or an SED table as ECSV, FITS, VOTable or Parquet, compressed or not.
     source : int, optional
         Which source to take of a file of VOU_Blazars that holds several, see
-        `~blase_astro.io.vou.reader.read_vou`.
+        ``blase_astro.io.vou.reader.read_vou``.
 
     Returns
     -------

@@ -3,7 +3,7 @@ A contact sheet
 ===============
 
 Many SEDs at a glance, to look over what was estimated. In the shell: ``blase plot SEDs.zip
---per-page 6 -o sheet.pdf``.
+--contact-sheet -o sheet.pdf``.
 """
 
 import matplotlib.pyplot as plt
