@@ -57,7 +57,8 @@ def plot(
     estimate : bool
         Is the peak to be estimated and drawn? False for the SED alone.
     **options
-        What `~blase_astro.Settings` lists, and ``title``, ``legend`` of `~blase_astro.plotting.plot_sed`.
+        What `~blase_astro.Settings` lists, and ``title``, ``legend`` of
+        `~blase_astro.plotting.plot_sed`.
 
     Returns
     -------
