@@ -3,6 +3,7 @@
 import os
 from contextlib import ExitStack
 from itertools import chain
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,6 +88,8 @@ def read_chunks(seds, edges, *, jobs=1, progress=None, leave_out=None):
     ValueError, OSError
         If what is given alone is no SED or cannot be read.
     """
+    if not isinstance(jobs, Integral) or isinstance(jobs, bool) or jobs < 1:
+        raise ValueError(f"jobs must be a whole number from 1; got {jobs!r}")
     alone = isinstance(seds, (str, os.PathLike, Points)) or _is_sed(seds) or _is_pair(seds)
     if not alone and not hasattr(seds, "__iter__"):
         raise ValueError(f"seds: {_WANTED}, got {seds!r}")

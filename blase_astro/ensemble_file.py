@@ -22,6 +22,8 @@ _MAX_BYTES = 2**29
 _MAX_HEADER = 2**22
 # Beyond this the products of float32 overflow.
 _MAX_WEIGHT = 1e5
+# log10 of a peak's frequency or flux, and its scatter, are well within.
+_MAX_LABEL = 100
 
 
 def checksum(header, arrays):
@@ -211,9 +213,11 @@ def _validate_output(arrays, shape, n_out):
         return
     if n_out != 2:
         raise _Wrong(f"without a grid: wanted 2 outputs, got {n_out}")
-    _numbers(arrays, "label_mean", shape)
-    if _numbers(arrays, "label_std", shape).min() <= 0:
-        raise _Wrong("label_std: wanted positive numbers")
+    if np.abs(_numbers(arrays, "label_mean", shape)).max() > _MAX_LABEL:
+        raise _Wrong(f"label_mean: beyond {_MAX_LABEL}, which no logarithm of a peak is")
+    std = _numbers(arrays, "label_std", shape)
+    if std.min() <= 0 or std.max() > _MAX_LABEL:
+        raise _Wrong(f"label_std: wanted positive numbers up to {_MAX_LABEL}")
 
 
 def _validate_sources(arrays, n_bags, n_grid):

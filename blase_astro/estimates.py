@@ -92,7 +92,8 @@ class Settings:
         ensembles = {e.target: e for e in load_ensembles(self.ensemble)}
         checked = {"ensembles": ensembles, "radius": arcsec(self.radius)}
         checked["level"] = _probability(self.level, "level")
-        checked["quantiles"] = tuple(_probability(p, "quantiles") for p in self.quantiles)
+        quantiles = (self.quantiles,) if np.ndim(self.quantiles) == 0 else self.quantiles
+        checked["quantiles"] = tuple(_probability(p, "quantiles") for p in quantiles)
         first, *others = ensembles.values()
         for other in others:
             if not np.array_equal(other.bin_edges, first.bin_edges):
@@ -217,7 +218,7 @@ def load_ensembles(ensemble=None):
     if isinstance(ensemble, Ensemble):
         return [ensemble]
     if ensemble is not None and not isinstance(ensemble, (str, os.PathLike)):
-        given = list(ensemble)
+        given = list(ensemble) if hasattr(ensemble, "__iter__") else [ensemble]
         if not given or not all(isinstance(e, Ensemble) for e in given):
             raise ValueError(f"ensemble: wanted a path or at least one Ensemble, got {given!r:.80}")
         if len({e.target for e in given}) < len(given):

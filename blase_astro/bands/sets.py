@@ -147,8 +147,7 @@ def checked_rows(bands):
         return [row for part in bands for row in checked_rows(part)]
     if hasattr(bands, "colnames"):
         return _checked(bands, "bands")
-    from astropy.io.registry import IORegistryError
-    from astropy.table import Table
+    from ..io.files import read_catalog
 
     if not isinstance(bands, (str, os.PathLike)):
         raise ValueError(
@@ -160,18 +159,14 @@ def checked_rows(bands):
         return _checked(ready[mine], f"set {bands}")
     known = ", ".join(dict.fromkeys(ready["survey"]))
     try:
-        os.stat(bands)
-        table = Table.read(os.fspath(bands))
+        table = read_catalog(bands)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{bands}: neither a file nor one of the ready sets of bands: {known}"
         ) from None
-    except IORegistryError:
-        raise ValueError(
-            f"{bands}: wanted a table of bands in a format that its suffix tells, like .ecsv"
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"{bands}: no table: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        text = " ".join(str(error).split())
+        raise ValueError(f"{text}; wanted a table of bands, like .ecsv") from None
     return _checked(table, os.fspath(bands))
 
 

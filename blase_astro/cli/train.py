@@ -110,9 +110,9 @@ def _run_train(options):
         raise ExistsAlready(existing[0])
     labels = None
     if options.labels is not None:
-        from astropy.table import Table
+        from ..io.files import read_catalog
 
-        labels = Table.read(options.labels)
+        labels = read_catalog(options.labels)
     config = _train_config(options)
     tell = say(options)
     with warnings_said(options):

@@ -3,10 +3,10 @@
     python tests/benchmarks/bench_strangers.py --last DIR --peer /path/to/its/bin/blast
 
 The cases of `strangers` are given to the command, each in a process of its own with 20 s and
-2.5 GB. Beside them stand counts: 150 ensembles with one damaged number and a right checksum, mutated
-input for every reader (``--mutated FILE``: what ``tests/fuzz/mutate.py`` printed) and killed runs
-(``--killed FILE``: what ``tests/kill/kills.py`` printed). DIR is a checkout of the last edition.
-Writes ``strangers.ecsv`` and ``strangers.rst``: the case, what was right, what each did.
+2.5 GB, of which more than 1 GB is too much. Beside them stand counts: 150 ensembles with one
+damaged number and a right checksum (`damaged_ensembles`), mutated input for every reader
+(``--mutated FILE``: what ``tests/fuzz/mutate.py`` printed) and killed runs (``--killed FILE``: what
+``tests/kill/kills.py`` printed). DIR is a checkout of the last edition. Writes ``strangers.ecsv`` and ``strangers.rst``: the case, what was right, what each did.
 """
 
 import argparse
@@ -17,7 +17,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +52,7 @@ class Result(NamedTuple):
     code: int
     out: str
     err: str
+    memory: int
 
 
 def call(tool, words, folder, *, stdin=None, largest=None):
@@ -61,18 +64,38 @@ def call(tool, words, folder, *, stdin=None, largest=None):
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
     environment = os.environ | QUIET | ({} if tool.is_peer else {"PYTHONPATH": str(tool.place)})
-    process = subprocess.Popen(
-        [*tool.words, *words], cwd=folder, env=environment, preexec_fn=bounds,
-        stdin=open(stdin or os.devnull, "rb"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        out, err = process.communicate(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return Result(None, "", "")
-    return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+    words = [sys.executable, *words[1:]] if words[0] == "python" else [*tool.words, *words]
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        open(stdin or os.devnull) as source,
+    ):
+        process = subprocess.Popen(
+            words, cwd=folder, env=environment, preexec_fn=bounds, stdin=source, stdout=out,
+            stderr=err, start_new_session=True,
+        )  # fmt: skip
+        code, memory = ended(process)
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read(10**6).decode(errors="replace"))
+    return Result(code, *texts, memory)
+
+
+def ended(process):
+    """Code and memory of a process and all that it started, once it has ended or has to."""
+    begin = time.monotonic()
+    pid = 0
+    while not pid and time.monotonic() - begin < SECONDS:
+        time.sleep(0.02)
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # workers that are left, too
+    if not pid:
+        process.wait()
+        return None, 0
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss * 1024
 
 
 def peer_words(words):
@@ -99,20 +122,23 @@ def estimates(folder, result):
     return 0, 0
 
 
-def outcome(case, folder, result):
+def outcome(case, words, folder, result):
     """What a command did, in a few words."""
     if result.code is None:
         return "hang"
     said = result.out + result.err
     if OF_MEMORY.search(result.err) or result.code in (-signal.SIGKILL, -signal.SIGABRT):
         return "out of memory"
+    if result.memory > 2**30:
+        return f"takes {result.memory / 2**30:.1f} GB"
     if "Traceback" in result.err:
         return "traceback"
     if result.code < 0:
         return f"ended by {signal.Signals(-result.code).name}"
     try:
-        n, without = estimates(folder, result)
-        wrong = "" if result.code and not n else case.check(folder, said)
+        n, without = (0, 0) if "match" in words else estimates(folder, result)
+        skip = result.code and not n and case.right == "estimates"
+        wrong = "" if skip else case.check(folder, said)
     except Exception as error:
         return f"wrong: what was written cannot be read ({type(error).__name__})"
     if wrong:
@@ -124,8 +150,6 @@ def outcome(case, folder, result):
             return "wrong: taken for good"
         return "flagged row" if without else "estimates" if n else "done"
     lines = len(said.strip().splitlines())
-    if case.largest and (wrong := case.check(folder, said)):
-        return f"wrong: {wrong}"
     return "one line" if lines == 1 else f"{lines} lines"
 
 
@@ -135,6 +159,8 @@ def is_right(case, did):
         return did in ("estimates", "flagged row", "done")
     if case.right == "flagged row":
         return did in ("estimates", "flagged row")
+    if case.right == "harmless":
+        return did in ("estimates", "flagged row", "done", "one line")
     return did == case.right
 
 
@@ -146,7 +172,7 @@ def tried(case, tool):
         if tool.is_peer and (words := peer_words(words)) is None:
             return "", ""
         result = call(tool, words, folder, stdin=case.stdin, largest=case.largest)
-        return outcome(case, folder, result), result.err
+        return outcome(case, words, folder, result), result.err
 
 
 def damaged(tool, ensembles):

@@ -21,10 +21,9 @@ from blase_astro import Ensemble, estimate
 
 VALUES = {"f": [np.nan, np.inf, -1.0, 0.0, 1e30, -1e30, 5.0, 1e6], "i": [-1, 0, 99, 2]}
 VALUES |= {"U": ["", "=1+1", "\x1b[31m"]}
-SED = Table({"frequency": [1.4e9, 4.9e14, 2.4e17], "nufnu": [1e-13, 1e-12, 1e-12]})
-for _name in ("nufnu_upper", "nufnu_lower"):
-    SED[_name] = SED["nufnu"] * (1.1 if _name == "nufnu_upper" else 0.9)
-SED["upper_limit"] = False
+SED = Table.read(
+    Path(__file__).resolve().parents[2] / "catalogs" / "demo_sed.txt", format="vou-sed"
+)
 
 
 def checksum(header, arrays):

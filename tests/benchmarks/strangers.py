@@ -8,9 +8,12 @@ them is another matter.
 import io
 import json
 import os
+import re
 import tarfile
+import threading
 import zipfile
 import zlib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,16 +24,15 @@ from astropy.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = ROOT / "catalogs" / "demo_catalog.fits"
 GOOD = (ROOT / "catalogs" / "demo_sed.txt").read_text()
-MARK = "read-from-elsewhere"  # what nobody may read
 
 
 class Case(NamedTuple):
     """A case.
 
-    ``make`` writes the files and returns the words; ``right`` are the outcomes that are right:
-    ``estimates``, ``flagged row`` (the good ones estimated, the bad one a row that says why) or
-    ``one line``; ``good`` is the number of estimates to be had. ``check`` looks at the folder and
-    at what was said, and returns what is wrong.
+    ``make`` writes the files and returns the words; ``right`` is the outcome that is right:
+    ``estimates``, ``flagged row`` (the good ones estimated, the bad one a row that says why),
+    ``one line`` or ``harmless`` (whatever the check allows); ``good`` is the number of estimates to
+    be had. ``check`` looks at the folder and at what was said, and returns what is wrong.
     """
 
     fault: str
@@ -46,12 +48,12 @@ class Case(NamedTuple):
 # --- files --------------------------------------------------------------------------------------
 
 
-def one(data, name="sed.txt"):
+def one(data, name="sed.txt", output="out.csv"):
     """One file."""
 
     def make(folder):
         put(folder / name, data)
-        return ["estimate", name, "-o", "out.csv"]
+        return ["estimate", name, "-o", output]
 
     return make
 
@@ -94,20 +96,17 @@ def zipped(members, *options):
 
 
 def packed_zeros(head, megabytes):
-    """A deflated stream of some bytes and so many megabytes of zeros, and its checksum."""
+    """A deflated stream of some bytes and so many megabytes of zeros."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = bytes(2**20)
     first = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
     again = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
-    last, crc = packer.flush(), zlib.crc32(head)
-    for _ in range(megabytes):
-        crc = zlib.crc32(block, crc)
-    return first + again * megabytes + last, crc
+    return first + again * megabytes + packer.flush()
 
 
-def lying_zip(path, name, others, head=b"", megabytes=3500):
-    """A zip with a member that is declared to have 1,000 bytes and has 3.5 GB, checksum right."""
-    data, crc = packed_zeros(head, megabytes)
+def lying_zip(path, name, others, head=b"", megabytes=1900):
+    """A zip with a member of 1.9 GB that says to have 1,000 bytes and has their checksum."""
+    data, crc = packed_zeros(head, megabytes), zlib.crc32((head + bytes(1000))[:1000])
     with zipfile.ZipFile(path, "w") as file:
         for other, text in others.items():
             file.writestr(other, text)
@@ -127,11 +126,11 @@ def lying_member(folder):
 
 
 def lying_ensemble(folder):
-    """One array more, of 3.5 GB."""
+    """One array more, of 1.9 GB."""
     with zipfile.ZipFile(ROOT / "blase_astro" / "data" / "nu_peak.npz") as file:
         arrays = {name: file.read(name) for name in file.namelist()}
     head = io.BytesIO()
-    shape = {"descr": "|u1", "fortran_order": False, "shape": (3500 * 2**20,)}
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (1900 * 2**20,)}
     np.lib.format.write_array_header_1_0(head, shape)
     (folder / "e").mkdir()
     lying_zip(folder / "e" / "nu_peak.npz", "more.npy", arrays, head.getvalue())
@@ -188,6 +187,42 @@ def folder_as_fits(folder):
     return ["estimate", "x.fits", "-o", "out.csv"]
 
 
+def script(text, seds=1000):
+    """A script without a main guard, beside a zip of many SEDs."""
+
+    def make(folder):
+        put(folder / "script.py", text)
+        with zipfile.ZipFile(folder / "seds.zip", "w", zipfile.ZIP_DEFLATED) as file:
+            for i in range(seds):
+                file.writestr(f"{i}.txt", GOOD)
+        return ["python", "script.py"]
+
+    return make
+
+
+UNGUARDED = """
+import blase_astro
+blase_astro.estimate("seds.zip", jobs=2).write("out.ecsv")
+"""
+KILLED = """
+import os, signal, subprocess, sys, threading, time
+def kill():
+    for _ in range(2000):
+        time.sleep(0.01)
+        found = subprocess.run(["pgrep", "-P", str(os.getpid()), "python"], capture_output=True)
+        if len(pids := found.stdout.split()) >= 2:
+            time.sleep(0.5)
+            os.kill(int(pids[-1]), signal.SIGKILL)
+            return
+def main():
+    import blase_astro
+    threading.Thread(target=kill, daemon=True).start()
+    blase_astro.estimate("seds.zip", jobs=2).write("out.ecsv")
+if __name__ == "__main__":
+    main()
+"""
+
+
 # --- catalogs -----------------------------------------------------------------------------------
 
 
@@ -199,7 +234,7 @@ def catalog(name, data, output=None):
             data(folder / name)
         else:
             put(folder / name, data)
-        return ["match", name, "-o", output or f"out{Path(name).suffix}"]
+        return ["match", name, "-q", "-o", output or f"out{Path(name).suffix}"]
 
     return make
 
@@ -228,6 +263,29 @@ def from_file(folder):
     put(folder / "elsewhere", np.array([63.8, 48.5], ">f8").tobytes())
     put(folder / "c.vot", stream((folder / "elsewhere").as_uri()))
     return ["match", "c.vot", "-o", "out.vot"]
+
+
+class Server(BaseHTTPRequestHandler):
+    """Tells whether it was asked."""
+
+    def do_GET(self):
+        ASKED.append(self.path)
+        self.send_error(404)
+
+    def log_message(self, *args):
+        pass
+
+
+ASKED = []
+
+
+def from_server(folder):
+    """A VOTable whose rows are at an address."""
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    ASKED.clear()
+    put(folder / "c.vot", stream(f"http://127.0.0.1:{server.server_port}/x"))
+    return ["match", "c.vot", "-q", "-o", "out.vot"]
 
 
 LAUGHS = "<!DOCTYPE V [<!ENTITY a0 'ha'>" + "".join(
@@ -287,7 +345,7 @@ def linked(folder):
 
 
 def dollar(folder):
-    put(folder / "seds" / "a$x_{.txt", GOOD)
+    put(folder / "seds" / "a$x_{$.txt", GOOD)
     put(folder / "seds" / "good.txt", GOOD)
     return ["plot", "seds", "-o", "out.pdf"]
 
@@ -318,6 +376,17 @@ def text_stays(*texts):
 def no_formula(folder, said):
     lines = (folder / "out.csv").read_text().splitlines()
     return "a formula in the table" if any(line.startswith("=") for line in lines) else ""
+
+
+def no_licence(folder, said):
+    """Nothing of the file that the entity names."""
+    words = (ROOT / "LICENSE").read_text().splitlines()[0]
+    texts = [said, *(path.read_text() for path in folder.glob("out.*"))]
+    return "a file was read" if any(words in text for text in texts) else ""
+
+
+def not_asked(folder, said):
+    return "a server was asked" if ASKED else ""
 
 
 def no_escape(folder, said):
@@ -355,13 +424,13 @@ def not_run(folder, said):
 
 
 def names_the_file(folder, said):
-    return "" if "out.csv" in said else "no file named"
+    return "" if "out.fits" in said else "no file named"
 
 
 def both_told(folder, said):
     """Of two members of one name both count, or the second is said to be left out."""
     n = len(Table.read(folder / "out.csv", format="ascii.csv"))
-    return "" if n == 4 or "twice" in said else "one of two members lost, unsaid"
+    return "" if n == 4 or "more than once" in said else "one of two members lost, unsaid"
 
 
 # --- the cases ----------------------------------------------------------------------------------
@@ -375,7 +444,6 @@ def ssdc(**values):
     return json.dumps({"Datasets": [], "Properties": {}, "Source": {}} | values)
 
 
-POSITION = f"{MARK}\n# ---\n# datatype:\n"
 CSV = "id,RAJ2000,DEJ2000\n007,63.8,48.5\n2015E10,1,1\n1e400,2,2\n"
 ECSV = "# %ECSV 1.0\n# ---\n# meta: {dec: {a: 1}}\nfrequency nufnu\n1e9 1e-12\n"
 OBJECTS = (
@@ -384,7 +452,11 @@ OBJECTS = (
     'RAJ2000 DEJ2000 o\n63.8 48.5 "{""a"": 1}"\n'
 )
 COMMENT = votable(f'<!-- mine --><TABLE x:a="1">{FIELDS}{ROWS}</TABLE>', space=' xmlns:x="u:x"')
-BAD_CARD = fits.Header({"XTENSION": "BINTABLE"}).tostring().encode().replace(b"=", b"(")
+SSDC = (ROOT / "tests" / "data" / "services" / "ssdc_sed.json").read_text()
+LARGE = re.sub(r"[-+]?\d+\.\d+(e[-+]?\d+)?", "9" * 400, SSDC, count=1, flags=re.IGNORECASE)
+_FILE = io.BytesIO()
+Table({"frequency": [1e9], "nufnu": [1e-12]}).write(_FILE, format="fits")
+BAD_CARD = _FILE.getvalue().replace(b"TFORM1  = 'D", b"TFORM1  = (D")
 
 
 def cases():
@@ -393,11 +465,10 @@ def cases():
     return [
         Case("S1", "a number of 40,000 digits in a row", one(long_row(40_000)), est, 1),
         Case("S1", "the same with 80,000, in a zip", zipped([("x", long_row(80_000))]), est, 3),
-        Case("S2", "a zip member of 3.5 GB that says 1,000 bytes", lying_member, flagged, 3),
+        Case("S2", "a zip member of 1.9 GB that says 1,000 bytes", lying_member, flagged, 3),
         Case("S2", "an ensemble that does", lying_ensemble),
         Case("S3", "a VOTable that refers to a file", from_file),
-        Case("S3", "a VOTable that refers to a server",
-             catalog("c.vot", stream("http://127.0.0.1:9/x"))),
+        Case("S3", "a VOTable that refers to a server", from_server, check=not_asked),
         Case("S3", "a VOTable of 200,000,000 rows, it says",
              catalog("c.vot", votable(f'<TABLE nrows="200000000">{FIELDS}{ROWS}</TABLE>'))),
         Case("F2", "a name that begins with #, to ECSV", among({"#x.txt": GOOD}, ".ecsv"),
@@ -428,16 +499,18 @@ def cases():
         Case("W6", "two members of one name", zipped([("good0.txt", GOOD)]), est, 3, both_told),
         Case("L8", "a declination of 91", one(GOOD.replace("48.52529", "91.00000")), est, 1,
              nowhere),
-        Case("T1", "ECSV without column types", among({"x.ecsv": ECSV}), est, 3),
+        Case("T1", "ECSV without column types", one(ECSV, "x.ecsv"), "harmless"),
         Case("T1", "SSDC: a list where an object belongs",
-             among({"x.json": ssdc(Datasets={}, Properties=[1])}), flagged, 3),
+             one(ssdc(Datasets={}, Properties=[1]), "x.json")),
         Case("T1", "SSDC: a whole number of 400 digits",
-             among({"x.json": ssdc(Source={"ra": 10**400})}), flagged, 3),
-        Case("T1", "200,000 brackets", among({"x.json": '{"Datasets":' + "[" * 200_000}), est, 3),
-        Case("T1", "FITS with a bad card", among({"x.fits": BAD_CARD}), flagged, 3),
+             one(LARGE, "x.json"), "harmless"),
+        Case("T1", "200,000 brackets", one('{"Datasets":' + "[" * 200_000, "x.json")),
+        Case("T1", "FITS with a bad card", one(BAD_CARD, "x.fits")),
+        Case("T2", "a script without a main guard", script(UNGUARDED), est, 1000),
+        Case("T2", "a worker that is killed", script(KILLED), est, 1000),
         Case("T4", "Parquet with structures, lists, categories, nothing",
              catalog("c.parquet", nested_parquet), est),
-        Case("T4", "ECSV with objects", catalog("c.ecsv", OBJECTS), est),
+        Case("T4", "ECSV with objects", catalog("c.ecsv", OBJECTS, "out.fits"), est),
         Case("T4", "positions that are vectors", catalog("c.fits", vectors)),
         Case("T7", "a dollar sign in a name, drawn", dollar, est),
         Case("L1", "an escape character in a name, printed",
@@ -452,13 +525,14 @@ def cases():
         Case("L5", "standard input without end", lambda folder: ["estimate", "-"],
              stdin="/dev/zero"),
         Case("L6", "490,000 title lines", one(GOOD.split("\n")[0].join(["", "\n"]) * 490_000)),
-        Case("L7", "no room for the output", one(GOOD), "one line", 0, names_the_file, largest=99),
+        Case("L7", "no room for the output", one(GOOD, output="out.fits"), check=names_the_file,
+             largest=99),
         Case("held", "100 MB of zeros in a zip", zipped([("x.txt", bytes(10**8))]), flagged, 3),
         Case("held", "a member ../../x.txt", zipped([("../../x.txt", GOOD)]), est, 3),
         Case("held", "a billion laughs",
              catalog("c.vot", votable(f"<TABLE>{FIELDS}&a9;{ROWS}</TABLE>", LAUGHS + "]>"))),
         Case("held", "an entity that is a file",
              catalog("c.vot", votable(f"<DESCRIPTION>&x;</DESCRIPTION><TABLE>{FIELDS}{ROWS}"
-                                      "</TABLE>", ENTITY))),
+                                      "</TABLE>", ENTITY)), "harmless", 0, no_licence),
         Case("held", "a pickle in an ensemble", pickled_ensemble, "one line", 0, not_run),
     ]  # fmt: skip

@@ -31,6 +31,8 @@ _UNKNOWN_MJD = 55000.0  # the tool's "average or unknown date"
 def name_and_bytes(file):
     """A name for messages, and the content, of whatever the reader is given."""
     is_path = isinstance(file, (str, os.PathLike))
+    if not is_path and not hasattr(file, "read") and not hasattr(file, "__iter__"):
+        raise ValueError(f"wanted a path, an open file or lines, got {file!r:.60}")
     name = os.path.expanduser(file) if is_path else str(getattr(file, "name", "SED"))
     try:
         if is_path:
