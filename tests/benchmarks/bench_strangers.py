@@ -6,7 +6,8 @@ The cases of `strangers` are given to the command, each in a process of its own 
 2.5 GB, of which more than 1 GB is too much. Beside them stand counts: 150 ensembles with one
 damaged number and a right checksum (`damaged_ensembles`), mutated input for every reader
 (``--mutated FILE``: what ``tests/fuzz/mutate.py`` printed) and killed runs (``--killed FILE``: what
-``tests/kill/kills.py`` printed). DIR is a checkout of the last edition. Writes ``strangers.ecsv`` and ``strangers.rst``: the case, what was right, what each did.
+``tests/kill/kills.py`` printed). DIR is a checkout of the last edition. Writes ``strangers.ecsv``
+and ``strangers.rst``: the case, what was right, what each did.
 """
 
 import argparse
