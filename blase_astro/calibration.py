@@ -87,12 +87,12 @@ class Calibration:
         [0.4]
         """
         cdf = distribution.cumulative()
+        calibrated = np.empty_like(cdf)
         group = self.group(np.broadcast_to(n_bins, len(cdf)))
         for i, score in enumerate(self._groups()):
             rows = np.flatnonzero(group == i)
-            side = 2 * cdf[rows] - 1
-            cdf[rows] = 0.5 + 0.5 * np.sign(side) * _central_probability(np.abs(side), score)
-        return distribution.through(cdf)
+            calibrated[rows] = np.interp(cdf[rows], *map(_both_sides, _knots(score)))
+        return distribution.through(calibrated)
 
     def p_value(self, pit, n_bins, bulk=0.9):
         """Probability that a right label lies at least as far out in its distribution.
@@ -312,6 +312,11 @@ def _sigmas(central):
 def _central_probability(score, known):
     """Calibrated central probability of scores, given the sorted scores of the group."""
     return np.interp(score, *_knots(known))
+
+
+def _both_sides(central):
+    """Central probabilities (k,) from 0 to 1 as cumulative ones (2 k - 1,), below and above."""
+    return np.concatenate([(1 - central[:0:-1]) / 2, (1 + central) / 2])
 
 
 def _knots(score):

@@ -1,6 +1,7 @@
 """The predictive distribution: probabilities on a grid, from which all else is read off."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import erf
 
 import numpy as np
@@ -113,9 +114,14 @@ class Distribution:
         cdf : ndarray of float64, shape (n, n_grid + 1)
             From 0 to 1 in each row, NaN where there is no estimate.
         """
+        return self._cumulative
+
+    @cached_property
+    def _cumulative(self):
         cdf = np.zeros((len(self), len(self.grid) + 1))
         np.cumsum(self.probability, axis=1, out=cdf[:, 1:])
         cdf /= cdf[:, -1:]  # sums of float32 are not quite 1
+        cdf.flags.writeable = False
         return cdf
 
     def cdf(self, value):
@@ -220,12 +226,9 @@ class Distribution:
         probability : ndarray of float64, shape (n, k + 1)
             Below the first edge, between neighbours, from the last edge on.
         """
-        below = np.stack([self.cdf(edge) for edge in edges], axis=1)
-        ends = (
-            np.where(self.known, 0.0, np.nan)[:, None],
-            np.where(self.known, 1.0, np.nan)[:, None],
-        )
-        return np.diff(np.concatenate([ends[0], below, ends[1]], axis=1), axis=1)
+        below = self.cdf(np.broadcast_to(edges, (len(self), len(edges))))
+        first, last = (np.where(self.known, end, np.nan)[:, None] for end in (0.0, 1.0))
+        return np.diff(np.concatenate([first, below, last], axis=1), axis=1)
 
     def sample(self, n_samples, seed=0):
         """Random values from the distributions.
@@ -292,7 +295,10 @@ class Distribution:
         distribution : Distribution
             On the same grid.
         """
-        return Distribution(self.grid, np.diff(cumulative, axis=1), self.base)
+        found = Distribution(self.grid, np.diff(cumulative, axis=1), self.base)
+        found.__dict__["_cumulative"] = kept = cumulative.view()  # it need not be summed again
+        kept.flags.writeable = False
+        return found
 
     def times(self, factor):
         """The distributions multiplied cell by cell, as Bayes' rule does, and normalised.

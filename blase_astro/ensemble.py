@@ -439,7 +439,8 @@ class Ensemble:
         """
         x, n = self._inputs(binned), len(binned)
         layers = [np.empty((len(x), weight.shape[-1]), np.float32) for weight in self.weights]
-        total, means = 0.0, []
+        width = 2 if self.grid is None else len(self.grid)
+        total, means = np.zeros((n, width), float if self.grid is None else np.float32), []
         for b in bags:
             for member in range(self.n_members):
                 output = self._forward(x, (b, member), layers)[:n]
@@ -447,14 +448,18 @@ class Ensemble:
                     output = self._moments(output, (b, member))
                     means.append(output[:, 0].copy())
                 else:
-                    _softmax(output)
-                    means.append(output @ self.grid)
-                total = total + output
+                    means.append(_softmax(output, self._moment_weights))
+                total += output
         means = np.array(means)
-        total = total / len(means)
+        total /= len(means)
         if self.grid is None:
             total[:, 1] += means.var(axis=0)
         return total, means
+
+    @cached_property
+    def _moment_weights(self):
+        """What gives the sum and the mean over the grid in one product, (n_grid, 2)."""
+        return np.stack([np.ones(len(self.grid)), self.grid], axis=1).astype(np.float32)
 
     def _forward(self, x, which, layers):
         """Last layer of one member; ``layers`` is the memory that its layers are written to."""
@@ -480,8 +485,10 @@ def _part(arrays, prefix):
     return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
 
 
-def _softmax(logits):
-    """Logarithms to probabilities (n, n_grid), in place."""
+def _softmax(logits, weights):
+    """Logarithms to probabilities (n, n_grid), in place; their means over the grid (n,)."""
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
+    total, first = (logits @ weights).T
+    logits *= (1 / total)[:, None]
+    return first.astype(float) / total
