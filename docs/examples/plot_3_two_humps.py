@@ -33,7 +33,7 @@ sed = sed_table(
 )  # fmt: skip
 
 fig, ax = plt.subplots(figsize=(8, 6), layout="constrained")
-blase_astro.plot(sed, ax)
+blase_astro.plot(sed, ax, title="two humps")
 plt.show()
 
 # %%

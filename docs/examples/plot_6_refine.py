@@ -12,7 +12,9 @@ import numpy as np
 from blase_astro.evaluate import refine
 
 refined = refine(None)
-refined["name", "log_nu_peak_label", "log_nu_peak", "log_nu_peak_z", "log_nu_peak_q"][:8]
+first = refined["name", "log_nu_peak_label", "log_nu_peak", "log_nu_peak_z", "log_nu_peak_q"][:8]
+first.round(2)
+first
 
 # %%
 # Marked are those labels of the frequency of which one in ten is expected to be right after

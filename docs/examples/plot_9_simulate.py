@@ -14,7 +14,9 @@ import numpy as np
 from blase_astro.simulate import simulate_seds
 
 points, truth = simulate_seds(300, seed=1)
-truth["log_nu_peak", "log_nufnu_peak", "redshift", "source_class"][:4]
+first = truth["log_nu_peak", "log_nufnu_peak", "redshift", "source_class"][:4]
+first.round(2)
+first
 
 # %%
 # The best sampled source of each class, with its true peak.
