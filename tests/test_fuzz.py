@@ -26,7 +26,10 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(Health
 @pytest.mark.parametrize("path", FINDS, ids=lambda path: path.name)
 def test_finds(path):
     """What once broke a reader does so no more."""
-    readers.outcome(path.name.split("-")[0], path.read_bytes())
+    name = path.name.split("-")[0]
+    if name not in readers.READERS:
+        pytest.skip("pyarrow is not installed")
+    readers.outcome(name, path.read_bytes())
 
 
 @pytest.mark.parametrize("name", readers.READERS)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from .files import _quiet_units, check_output, file_format, read_catalog, write_table
+from .files import _quiet_units, _told_of, check_output, file_format, read_catalog, write_table
 from .names import fit_text
 from .output import placed
 
@@ -82,7 +82,7 @@ def append_columns(source, columns, output, *, overwrite=False, replace=(), say=
         write_table(joined, output, overwrite=overwrite, kept=kept)
         return
     check = partial(_check_columns, columns=columns, replace=replace)
-    with placed(output, overwrite=overwrite) as beside, _quiet_units():
+    with placed(output, overwrite=overwrite) as beside, _quiet_units(), _told_of(source):
         append(source, fit_text(columns, form), beside, check)
 
 

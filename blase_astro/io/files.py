@@ -146,12 +146,28 @@ def read_catalog(path):
     except ValueError:
         form = None
     try:
-        with _quiet_units():
+        with _told_of(path), _quiet_units():
             return whole_text(_reader(form)(path))
     except IORegistryError as error:
         raise OSError(f"{path}: no format that astropy knows") from error
-    except (ValueError, TypeError, IndexError) as error:
+    except ValueError as error:
         raise OSError(f"{path} could not be read as a table: {error}") from error
+
+
+@contextmanager
+def _told_of(path):
+    """What libraries stumble over in a damaged file, whatever it is, as an error that names it."""
+    from astropy.io.registry import IORegistryError
+
+    try:
+        yield
+    except (ValueError, OSError, ImportError, IORegistryError):
+        raise
+    except MemoryError as error:
+        raise OSError(f"{path} could not be read as a table: it is beyond the memory") from error
+    except Exception as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(f"{path} could not be read as a table: {text}") from error
 
 
 def _reader(form):

@@ -190,7 +190,7 @@ def of_mutated(path):
     """What the mutation driver printed, in one line."""
     n, counts = 0, Counter()
     for line in Path(path).read_text().splitlines():
-        if found := re.match(r"\w+ +(\d+) inputs +\d+ s: (.*)", line):
+        if found := re.match(r"[\w.]+ +(\d+) inputs +\d+ s: (.*)", line):
             n += int(found[1])
             counts.update({k: int(v) for k, v in re.findall(r"(\w+) (\d+)", found[2])})
     read = counts.pop("read", 0)

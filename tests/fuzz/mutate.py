@@ -22,7 +22,8 @@ FINDS = TESTS / "data" / "fuzz"
 SLOW = 5.0  # seconds: longer is a find as well
 # How many of all inputs each reader gets: those that cost little get more.
 SHARES = {"vou": 40, "ssdc": 18, "npz": 3, "npy": 5, "zip": 6, "tar": 5, "votable": 5, "any": 5,
-          "ned": 4, "vizier": 4, "gadf": 3, "jetset": 2}  # fmt: skip
+          "ned": 4, "vizier": 4, "gadf": 3, "jetset": 2, "catalog.fits": 3, "catalog.ecsv": 3,
+          "catalog.csv": 3, "catalog.vot": 3, "catalog.parquet": 3}  # fmt: skip
 NUMBERS = [
     b"0",
     b"-1",
@@ -117,7 +118,7 @@ def main():
         n = options.n * share // total
         counts, finds, seconds = run(name, n, random.Random(options.seed), good[name] + kept)
         said = ", ".join(f"{what} {count}" for what, count in counts.most_common())
-        print(f"{name:8} {n:6} inputs {seconds:6.0f} s: {said}", flush=True)
+        print(f"{name:15} {n:6} inputs {seconds:6.0f} s: {said}", flush=True)
         failed |= bool(finds)
         for data in finds.values():
             FINDS.mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 import warnings
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ sys.path.insert(0, str(TESTS))
 import vou_files  # noqa: E402
 from astropy.table import Table  # noqa: E402
 
+from blase_astro.catalog import match_file  # noqa: E402
 from blase_astro.io import bounded, read_points, sed_table  # noqa: E402
+from blase_astro.io.files import read_catalog, write_table  # noqa: E402
 from blase_astro.io.gadf import read_gadf, read_jetset  # noqa: E402
 from blase_astro.io.kinds import kind_of, seds_from_bytes  # noqa: E402
 from blase_astro.io.ned import read_ned  # noqa: E402
@@ -98,6 +101,17 @@ def archive(path):
         assert len(points.name) == len(points.error)
 
 
+def catalog(path):
+    """A catalog gets columns, and comes back."""
+    output = f"{path}.out{Path(path).suffix}"
+    try:
+        match_file(path, output)
+        read_catalog(output)
+    finally:
+        Path(output).unlink(missing_ok=True)
+
+
+CATALOGS = [".fits", ".ecsv", ".csv", ".vot"] + [".parquet"] * bool(find_spec("pyarrow"))
 READERS = {
     "vou": vou,
     "ssdc": alone(read_ssdc),
@@ -111,6 +125,7 @@ READERS = {
     "tar": in_file(archive, ".tar"),
     "npz": in_file(bounded.read_npz, ".npz"),
     "npy": lambda data: READERS["npz"](zip_of({"a.npy": data})),
+    **{f"catalog{suffix}": in_file(catalog, suffix) for suffix in CATALOGS},
 }
 
 
@@ -133,6 +148,17 @@ def _written(sed, form, suffix):
         path = Path(folder) / f"sed{suffix}"
         sed.write(path, format=form)
         return path.read_bytes()
+
+
+def _catalog(suffix):
+    """A small catalog with numbers, texts, integers and truths."""
+    table = Table({"name": ["a", "b c"], "RAJ2000": [77.36, 1.0], "DEJ2000": [5.69, -1.0]})
+    table["n"], table["flag"] = [1, 2], [True, False]
+    table["RAJ2000"].unit = table["DEJ2000"].unit = "deg"
+    table["name"].description = "what it is called"
+    with tempfile.TemporaryDirectory() as folder:
+        write_table(table, Path(folder) / f"catalog{suffix}")
+        return (Path(folder) / f"catalog{suffix}").read_bytes()
 
 
 def seeds():
@@ -186,4 +212,5 @@ def seeds():
         "tar": [tar, gzip.compress(tar)],
         "npz": [npz.getvalue()],
         "npy": [npy.getvalue()],
+        **{f"catalog{suffix}": [_catalog(suffix)] for suffix in CATALOGS},
     }
