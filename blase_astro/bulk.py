@@ -37,13 +37,23 @@ class Chunk(NamedTuple):
     binned: np.ndarray
     n_points: np.ndarray
     foreign: np.ndarray  # not from VOU_Blazars
+    redshift: np.ndarray | None = None
 
 
 def binned_chunk(points, edges, foreign=False):
     """Points of some SEDs, binned."""
     binned, n_points = bin_points(points, edges)
     foreign = np.broadcast_to(foreign, len(points.name))
-    return Chunk(points.name, points.ra, points.dec, points.error, binned, n_points, foreign)
+    return Chunk(
+        points.name,
+        points.ra,
+        points.dec,
+        points.error,
+        binned,
+        n_points,
+        foreign,
+        points.redshift,
+    )
 
 
 def _unread(names, error, edges):
@@ -51,7 +61,8 @@ def _unread(names, error, edges):
     n = len(names)
     nowhere, no_points = np.full(n, np.nan), np.zeros(n, np.int32)
     binned = np.full((n, len(edges)), np.nan, np.float32)
-    return Chunk(list(names), nowhere, nowhere, [error] * n, binned, no_points, np.zeros(n, bool))
+    own = np.zeros(n, bool)
+    return Chunk(list(names), nowhere, nowhere, [error] * n, binned, no_points, own, nowhere)
 
 
 def _joined(chunks):

@@ -9,9 +9,11 @@ from .columns import EMPTY, MATCH_COLUMNS, column_table, estimate_columns
 from .estimates import Settings, estimate_chunks
 from .flags import Flag
 from .io.archive import read_points
-from .io.table import Points, join_points, points_from_seds
+from .io.table import Points, join_points, numbers, points_from_seds
 from .joins import file_keys, join_names, join_sky
+from .rest import rest_frame
 from .sky import find_position, known_positions, positions
+from .times import seds_of_time, time_meta
 
 __all__ = ["annotate", "annotate_file", "match", "match_file"]
 
@@ -158,7 +160,7 @@ def _spread_to_rows(found, sed, ambiguous, position, settings):
     has = sed >= 0
     source, sep, n_near = settings.first.find_source(position, settings.radius)
     columns = {}
-    for name in settings.columns(estimate_columns, rest=True):
+    for name in settings.columns(estimate_columns):
         if name in found:
             values = found[name]
             empty = np.full((len(sed), *values.shape[1:]), EMPTY.get(name, np.nan), values.dtype)
@@ -184,6 +186,9 @@ def _annotated(
     sed_column=None,
     bands=None,
     ebv=None,
+    redshift=None,
+    mjd=None,
+    undated="drop",
     prefix="",
     say=None,
     command="",
@@ -191,12 +196,21 @@ def _annotated(
     **options,
 ):
     """The columns to append to a catalog, as a table."""
+    if redshift is not None:
+        options["rest"] = True
+        if redshift not in catalog.colnames:
+            raise ValueError(f"the catalog has no column {redshift!r} of redshifts")
     settings = Settings.of(options)
+    if mjd is not None and seds is not None:
+        seds = seds_of_time(seds, mjd, undated)
     where = {"ra": ra, "dec": dec, "frame": frame, "sed_column": sed_column}
     where |= {"bands": bands, "ebv": ebv}
     arrays = _annotation(catalog, seds, settings, say=say or _quiet, **where, **dict(reading))
-    columns = settings.columns(estimate_columns, rest=True)
-    return column_table(arrays, columns, settings.meta(command), prefix)
+    if redshift is not None:
+        arrays |= rest_frame(arrays, numbers(catalog, redshift), settings.cosmology)
+        del arrays["redshift"]  # the catalog has it
+    columns = settings.columns(estimate_columns)
+    return column_table(arrays, columns, settings.meta(command) | time_meta(mjd), prefix)
 
 
 def annotate(catalog, seds=None, *, overwrite_columns=False, jobs=1, progress=None, **options):
@@ -218,6 +232,9 @@ def annotate(catalog, seds=None, *, overwrite_columns=False, jobs=1, progress=No
         the SEDs; by default they are joined by position, one to one, within ``radius``);
         ``bands`` and ``ebv``, which make measurements from columns of the catalog itself, as
         `~blase_astro.bands.points_from_bands` explains;
+        ``redshift``, a column of redshifts, for columns of the rest frame (with ``rest`` alone
+        the redshifts are those that the SEDs state); ``mjd`` and ``undated`` as for
+        `~blase_astro.estimate`;
         ``prefix``, put before the names of the new columns; ``say``, called with lines of text
         about what was found; and what `~blase_astro.Settings` lists.
 

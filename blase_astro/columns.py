@@ -271,4 +271,6 @@ def column_table(arrays, specification, meta, prefix=""):
                     meta={"ucd": ucd},
                 )
             )
+    if "message" in specification:
+        from .view import Estimates as Table
     return Table(columns, meta=meta, copy=False)

@@ -25,8 +25,10 @@ from .population import (
     read_population,
     with_population,
 )
+from .rest import named_cosmology, rest_frame
 from .sky import icrs
 from .targets import CLASS_EDGES, SED_CLASSES, TARGETS
+from .times import seds_of_time, time_meta
 
 __all__ = ["Settings", "estimate", "estimate_arrays", "estimate_binned", "load_ensembles"]
 
@@ -63,6 +65,10 @@ class Settings:
         Whether the whole distribution of the peak frequency is given.
     shortest : bool
         Shortest intervals instead of central ones.
+    rest : bool
+        Whether there are columns of the rest frame as well, for SEDs that state a redshift.
+    cosmology : str
+        Name of the cosmology of `astropy.cosmology` for their luminosities.
 
     Raises
     ------
@@ -86,6 +92,8 @@ class Settings:
     quantiles: tuple = ()
     pdf: bool = False
     shortest: bool = False
+    rest: bool = False
+    cosmology: str = "Planck18"
     ensembles: dict = field(init=False, repr=False)
 
     def __post_init__(self):
@@ -105,6 +113,8 @@ class Settings:
             or not -1 <= self.bag < n_bags
         ):
             raise ValueError(f"bag must be -1 (all members) or 0 to {n_bags - 1}; got {self.bag!r}")
+        if self.rest:
+            named_cosmology(self.cosmology)
         checked["population"] = _population(self.population, ensembles.get("nu_peak"))
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -125,9 +135,9 @@ class Settings:
         """The ensemble that the bags and flags speak of."""
         return next(iter(self.ensembles.values()))
 
-    def columns(self, make=sed_columns, *, rest=False):
+    def columns(self, make=sed_columns):
         """Specification of the columns that these settings give."""
-        return make(self.quantiles, pdf=self.pdf, rest=rest)
+        return make(self.quantiles, pdf=self.pdf, rest=self.rest)
 
     def fingerprint(self):
         """What two outputs must agree in to be parts of one, as plain values for JSON."""
@@ -144,6 +154,7 @@ class Settings:
             "quantiles": list(self.quantiles),
             "pdf": bool(self.pdf),
             "shortest": bool(self.shortest),
+            "rest": self.cosmology if self.rest else None,
         }
 
     def meta(self, command=""):
@@ -152,6 +163,8 @@ class Settings:
         name = self.population if isinstance(self.population, str) else "given"
         if self.pdf and "nu_peak" in self.ensembles:
             meta |= dict(zip(("PDFFIRST", "PDFSTEP"), _pdf_grid(self), strict=True))
+        if self.rest:
+            meta["COSMOLOG"] = self.cosmology
         return meta | {"POPULAT": name}
 
     def match_meta(self, command=""):
@@ -427,6 +440,10 @@ def estimate_chunk(chunk, settings):
         unread=False if chunk.error is None else np.array([bool(e) for e in chunk.error], bool),
         foreign=chunk.foreign,
     )
+    if settings.rest:
+        unknown = np.full(len(chunk.ra), np.nan)
+        redshift = unknown if chunk.redshift is None else chunk.redshift
+        columns |= rest_frame(columns, redshift, settings.cosmology)
     identity = {"name": _names(chunk.name), "ra": chunk.ra, "dec": chunk.dec}
     messages = {} if chunk.error is None else {"message": _messages(chunk.error, n_bins)}
     n_estimated = int((n_bins >= MIN_BINS).sum())
@@ -541,13 +558,22 @@ def _placed(chunks, position):
 
 
 def estimate_arrays(
-    seds, settings, *, position=None, jobs=1, progress=None, say=None, leave_out=None
+    seds,
+    settings,
+    *,
+    position=None,
+    mjd=None,
+    undated="drop",
+    jobs=1,
+    progress=None,
+    say=None,
+    leave_out=None,
 ):
     """As `estimate`, but plain arrays: quicker to start, as no table has to be imported.
 
     Parameters
     ----------
-    seds, position, jobs, progress, say, leave_out
+    seds, position, mjd, undated, jobs, progress, say, leave_out
         As for `estimate`.
     settings : Settings
         The options.
@@ -570,6 +596,8 @@ def estimate_arrays(
     True
     """
     edges = settings.first.bin_edges
+    if mjd is not None:
+        seds = seds_of_time(seds, mjd, undated)
     chunks = read_chunks(seds, edges, jobs=jobs, progress=progress, leave_out=leave_out)
     if position is not None:
         chunks = _placed(chunks, position)
@@ -583,6 +611,8 @@ def estimate(
     seds,
     *,
     position=None,
+    mjd=None,
+    undated="drop",
     jobs=1,
     progress=None,
     say=None,
@@ -603,6 +633,10 @@ Points`; or any number of these or of pairs of name and SED table, read one afte
     position : `~astropy.coordinates.SkyCoord` or pair, optional
         Position of each SED (right ascension and declination in degrees, ICRS), instead of that
         in the file.
+    mjd : pair of float, optional
+        Use the measurements of this time alone: first and last day (MJD).
+    undated : {'drop', 'keep'}
+        What becomes of measurements without a date then, see `~blase_astro.times.within`.
     jobs : int
         Number of processes that read SEDs.
     progress : callable, optional
@@ -615,7 +649,7 @@ Points`; or any number of these or of pairs of name and SED table, read one afte
         What makes the table, for its metadata.
     **options
         ``ensemble``, ``level``, ``radius``, ``bag``, ``population``, ``quantiles``, ``pdf``,
-        ``shortest``: see `~blase_astro.Settings`.
+        ``shortest``, ``rest``, ``cosmology``: see `~blase_astro.Settings`.
 
     Returns
     -------
@@ -646,9 +680,12 @@ Points`; or any number of these or of pairs of name and SED table, read one afte
         seds,
         settings,
         position=position,
+        mjd=mjd,
+        undated=undated,
         jobs=jobs,
         progress=progress,
         say=say,
         leave_out=leave_out,
     )
-    return column_table(columns, settings.columns(), settings.meta(command))
+    meta = settings.meta(command) | time_meta(mjd)
+    return column_table(columns, settings.columns(), meta)

@@ -14,7 +14,7 @@ from .targets import CLASS_EDGES, SED_CLASSES
 if TYPE_CHECKING:
     from ._types import Any, AnyPath, Axes, Table
 
-__all__ = ["plot", "plot_sed"]
+__all__ = ["plot", "plot_sed", "plot_sequence"]
 
 _BLACK, _ORANGE, _SKY, _GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 _BLUE, _RED, _PURPLE, _GREY = "#0072B2", "#D55E00", "#CC79A7", "#999999"
@@ -224,6 +224,67 @@ def plot_sed(
     if legend:
         draw_key(ax)
     return ax
+
+
+def plot_sequence(table: Table, ax: Axes | None = None) -> tuple[Axes, int]:
+    """Peak luminosity against peak frequency in the rest frame, of all sources of a catalog.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Estimates or an annotated catalog with columns of the rest frame (``--redshift``,
+        ``--rest``), with any prefix.
+    ax : `~matplotlib.axes.Axes`, optional
+        Where to draw; the current Axes by default.
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        The classes in their colours, with the intervals of each source.
+    n : int
+        Number of sources drawn.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such columns.
+
+    Examples
+    --------
+    >>> from blase_astro import estimate
+    >>> from blase_astro.plotting import plot_sequence
+    >>> from matplotlib.figure import Figure
+    >>> estimates = estimate('catalogs/demo_seds.zip', rest=True)
+    >>> ax, n = plot_sequence(estimates, Figure().add_subplot())
+    >>> ax.get_xlabel()
+    'log₁₀ (ν_peak / Hz), rest frame'
+    """
+    ends = ("", "_lo", "_hi")
+    names = [name for name in table.colnames if name.endswith("log_nu_peak_rest")]
+    prefix = names[0].removesuffix("log_nu_peak_rest") if names else ""
+    if not names or f"{prefix}log_l_peak" not in table.colnames:
+        wanted = "log_nu_peak_rest and log_l_peak, which --redshift and --rest give"
+        raise ValueError(f"the table has no columns {wanted}")
+    x, y = (
+        np.array([np.ma.filled(np.ma.asarray(table[f"{prefix}{name}{end}"], float), np.nan)
+                  for end in ends])
+        for name in ("log_nu_peak_rest", "log_l_peak")
+    )  # fmt: skip
+    known = np.isfinite(x).all(axis=0) & np.isfinite(y).all(axis=0)
+    classes = np.asarray(table[f"{prefix}peak_class"]).astype(str)
+    ax = _axes(ax)
+    for name, colour, marker in zip(SED_CLASSES, (_RED, _GREEN, _BLUE), "osD", strict=True):
+        rows = known & (classes == name)
+        if rows.any():
+            errors = [np.abs(a[1:, rows] - a[0, rows]) for a in (x, y)]
+            ax.errorbar(x[0, rows], y[0, rows], errors[1], errors[0], fmt=marker, ms=4,
+                        color=colour, ecolor=colour, elinewidth=0.4, alpha=0.7,
+                        label=f"{name} ({rows.sum()})")  # fmt: skip
+    ax.set_xlabel("log₁₀ (ν_peak / Hz), rest frame", family=_FAMILY)
+    ax.set_ylabel("log₁₀ (νLν at the peak / erg s⁻¹)", family=_FAMILY)
+    if known.any():
+        ax.legend(frameon=False, fontsize="small")
+    return ax, int(known.sum())
 
 
 def draw_key(ax, axes=None, *, top=-0.15, columns=3):

@@ -2,7 +2,9 @@
 
 import errno
 import io
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,8 @@ import pytest
 from astropy.table import Table
 
 from blase_astro.cli import main
+from blase_astro.cli.completion import _tree
+from blase_astro.cli.main import _parser
 from blase_astro.flags import Flag
 from blase_astro.io import sed_table
 
@@ -208,7 +212,7 @@ def test_a_zip_becomes_a_table(blase, archive, tmp_path, capsys, suffix):
     out, err = capsys.readouterr()
     assert out == ""
     assert "blase: SEDs/empty: empty file" in err
-    assert "blase: 1 of 4 SEDs have no estimate" in err
+    assert "3 of 4 SEDs estimated; flags: " in err
     table = Table.read(output)
     names = [f"SEDs/{i}, with comma.txt" for i in range(3)]
     assert [str(name) for name in table["name"]] == [*names, "SEDs/empty"]
@@ -471,3 +475,196 @@ def test_a_missing_package_names_its_extra(monkeypatch, capsys):
     monkeypatch.setattr("blase_astro.catalog.match_file", missing)
     assert main(["match", "a.fits", "-o", "b.fits"]) == 1
     assert 'torch\'; install it with: pip install "blase-astro[train]"' in capsys.readouterr().err
+
+
+# --- tables on standard output ----------------------------------------------------------------
+
+READERS = {
+    "csv": lambda text: Table.read(text, format="ascii.csv"),
+    "tsv": lambda text: Table.read(text, format="ascii.tab"),
+    "ecsv": lambda text: Table.read(text, format="ascii.ecsv"),
+    "json": lambda text: Table([json.loads(line) for line in text.splitlines()]),
+    "votable": lambda text: Table.read(io.BytesIO(text.encode()), format="votable"),
+}
+
+
+@pytest.mark.parametrize("form", READERS)
+@pytest.mark.parametrize("command", ["estimate", "annotate", "match"])
+def test_tables_on_standard_output(blase, sed, tmp_path, capsys, form, command):
+    """What is printed reads back with the numbers of the file; words go to stderr alone."""
+    catalog = tmp_path / "catalog.ecsv"
+    Table({"id": ["=1+1", "b"], "RA": [10.0, 20.0], "DEC": [5.0, 5.0]}).write(catalog)
+    words = {"estimate": [sed], "annotate": [catalog, sed], "match": [catalog]}[command]
+    assert blase(command, *words, "-o", tmp_path / "file.ecsv") == 0
+    assert "blase: " in capsys.readouterr().err
+    assert blase(command, *words, "--format", form) == 0
+    out, err = capsys.readouterr()
+    assert "blase: " not in out
+    assert err.count("warning") == 0
+    expected, got = Table.read(tmp_path / "file.ecsv"), READERS[form](out)
+    assert got.colnames == expected.colnames
+    for name in ("log_nu_peak", "bag", "RA"):
+        if name in expected.colnames:
+            values = [np.nan if v is None else v for v in got[name].tolist()]
+            assert np.allclose(np.array(values, float), expected[name].filled(np.nan)
+                               if hasattr(expected[name], "filled") else expected[name],
+                               equal_nan=True)  # fmt: skip
+    if command != "estimate":
+        assert got["id"][0] == "=1+1"
+
+
+def test_json_names_the_flags(blase, tmp_path, capsys):
+    """A list of names instead of a number, empty where there is none."""
+    assert blase("estimate", write_sed(tmp_path / "few", n=4), "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["peak_flags"] == ["FEW_BINS"]
+
+
+def test_dash_is_standard_output(blase, sed, tmp_path, capsys):
+    """`-o -` prints CSV; with --format a file has that format, whatever it is called."""
+    assert blase("estimate", sed, "-o", "-") == 0
+    assert capsys.readouterr().out.startswith("name,ra,dec,")
+    assert blase("estimate", sed, "-o", tmp_path / "table", "--format", "tsv") == 0
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / "table").read_text().startswith("name\tra\tdec\t")
+    assert blase("estimate", sed, "-o", tmp_path / "table", "--format", "tsv") == 1
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_summary_after_a_file(blase, sed, tmp_path, capsys):
+    """One line, off a terminal as well; none with -q."""
+    assert blase("estimate", sed, "-o", tmp_path / "a.csv") == 0
+    said = capsys.readouterr().err
+    assert said == f"blase: {tmp_path / 'a.csv'}: 1 of 1 SED estimated; flags: none\n"
+    assert blase("estimate", sed, "-o", tmp_path / "b.csv", "-q") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_scores_as_a_table(ensemble_dir, capsys):
+    """The scores of both targets, one row a group."""
+    assert main(["evaluate", str(ensemble_dir), "--format", "csv"]) == 0
+    scores = READERS["csv"](capsys.readouterr().out)
+    assert scores.colnames[:3] == ["target", "sources", "n"]
+    assert set(scores["target"]) == {"nu_peak", "nufnu_peak"}
+
+
+@pytest.mark.skipif(shutil.which("stilts") is None, reason="STILTS is not installed")
+@pytest.mark.parametrize("form", ["votable", "ecsv"])
+def test_stilts_reads_what_is_printed(blase, sed, tmp_path, capsys, form):
+    """As in the documentation: a pipe to STILTS, which finds numbers where there are numbers."""
+    (tmp_path / "bad.txt").write_text("no SED")
+    assert blase("estimate", sed, tmp_path / "bad.txt", "--format", form) == 0
+    words = ["stilts", "tpipe", f"ifmt={form}", "in=-", "ofmt=csv", "out=-"]
+    words += ["cmd=select log_nu_peak>0", "cmd=keepcols 'name log_nu_peak peak_flags'"]
+    done = subprocess.run(words, input=capsys.readouterr().out.encode(), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "name,log_nu_peak,peak_flags"
+    assert len(lines) == 2
+
+
+# --- help -------------------------------------------------------------------------------------
+
+
+def test_bare_command_helps(capsys):
+    """The commands with a line each."""
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    for name in ("estimate", "annotate", "info", "completion"):
+        assert f"    {name}" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["estimat"], "estimate"),
+        (["anotate", "x"], "annotate"),
+        (["estimate", "x", "--levle", "0.5"], "--level"),
+        (["fetch", "sed", "x", "--max-agee", "1"], "--max-age"),
+        (["fetch", "sedd"], "sed"),
+        (["estimate", "x", "--format", "vottable"], "votable"),
+    ],
+)
+def test_typos(words, meant, capsys):
+    """What was perhaps meant is said."""
+    assert main(words) == 2
+    assert f"did you mean {meant}?" in capsys.readouterr().err
+
+
+def commands():
+    """Words of every command, and of every kind of those that have kinds."""
+    tree = _tree(_parser()._subparsers._group_actions[0])
+    return [name.split() for name in tree if name != "fetch"]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_help(words, capsys):
+    """Every command has -q and -v, and its help says the defaults."""
+    assert main([*words, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "-q, --quiet" in said
+    assert "-v, --verbose" in said
+    if words == ["plot"]:
+        assert "probability of the intervals (default: 0.95)" in said
+
+
+def test_verbose(blase, sed, tmp_path, capsys):
+    """Time and memory; the place of an error."""
+    assert blase("estimate", sed, "-v") == 0
+    assert "MiB of memory at most" in capsys.readouterr().err
+    assert blase("estimate", tmp_path / "none", "-v") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell, capsys, tmp_path):
+    """A script for each shell that this shell takes, with every command and its options."""
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for words in commands() for word in words)
+    assert "overwrite-columns" in script
+    path = tmp_path / "script"
+    path.write_text(script)
+    if shutil.which(shell):
+        subprocess.run([shell, "-n", path], check=True)
+    if shell == "bash":
+        ask = f"source {path}; COMP_WORDS=(blase annotate x --red); COMP_CWORD=3; _blase; "
+        done = subprocess.run(["bash", "-c", ask + "echo ${COMPREPLY[@]}"], capture_output=True)
+        assert done.stdout.split() == [b"--redshift"]
+
+
+def test_info(blase, sed, tmp_path, ensemble_dir, capsys):
+    """What made a file, and whether the ensembles at hand did; of ensembles what they are."""
+    own = ["--ensemble", str(ensemble_dir)]
+    for suffix in ("fits", "vot", "ecsv", "parquet"):
+        output = tmp_path / f"table.{suffix}"
+        assert blase("estimate", sed, "-o", output, "--level", "0.68") == 0
+        capsys.readouterr()
+        assert main(["info", str(output), *own]) == 0
+        said = capsys.readouterr().out
+        for words in ("command: blase estimate ", "intervals: 0.68", "(the one at hand)"):
+            assert words in said
+        assert main(["info", str(output)]) == 0
+        assert "(another than the one at hand)" in capsys.readouterr().out
+    assert blase("estimate", sed, "-o", tmp_path / "table.csv") == 0
+    assert main(["info", str(tmp_path / "table.csv")]) == 1
+    assert "CSV keeps columns alone" in capsys.readouterr().err
+    assert main(["info", str(ensemble_dir)]) == 0
+    assert "3 bags of 2 members, 26 frequency bins" in capsys.readouterr().out
+    assert main(["info"]) == 0
+    assert "blase_astro " in capsys.readouterr().out
+    assert main(["info", str(tmp_path / "none")]) == 1
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_print_shows_what_matters(sed, ensemble_dir):
+    """The short view has the peak, and says that there is more; a chosen part is shown whole."""
+    from blase_astro import estimate
+
+    table = estimate(sed, ensemble=ensemble_dir)
+    for view in (str(table), table._repr_html_()):
+        assert "log_nu_peak_hi" in view
+        assert "p_lsp" not in view
+        assert "more columns" in view
+    assert max(map(len, str(table).splitlines())) < 100
+    assert "p_lsp" in str(table["name", "p_lsp"])
+    assert table["name", "n_points"].colnames == ["name", "n_points"]

@@ -3,18 +3,24 @@
 import sys
 
 from ..io.names import shown
+from .fetch import fetch_rows
 from .options import (
     add_catalog_options,
     add_ensemble_options,
     add_estimate_options,
     add_output_options,
     add_services_options,
+    add_table_options,
+    add_time_options,
     catalog_settings,
     command,
     estimate_settings,
+    in_file,
     one_blas_thread,
     progress,
+    put_table,
     say,
+    send,
     services,
     warnings_said,
 )
@@ -33,7 +39,10 @@ def add_estimate(commands):
         help="SED files, folders or zip archives of them, point tables in Parquet; - is standard "
         "input",
     )
-    parser.add_argument("-o", "--output", help="table to write: .fits .vot .ecsv .parquet .csv")
+    parser.add_argument(
+        "-o", "--output", help="table to write: .fits .vot .ecsv .parquet .csv; - for stdout"
+    )
+    add_table_options(parser)
     parser.add_argument(
         "--ra", metavar="DEG", help="right ascension of the one SED (degrees, ICRS)"
     )
@@ -46,6 +55,7 @@ def add_estimate(commands):
     )
     add_services_options(parser)
     add_estimate_options(parser)
+    add_time_options(parser)
     add_output_options(parser)
     parser.set_defaults(run=_run_estimate, wrong_usage=parser.error)
 
@@ -54,7 +64,8 @@ def add_annotate(commands):
     parser = commands.add_parser("annotate", help="append the estimates of SEDs to a catalog")
     parser.add_argument("catalog", help="source catalog, in any format astropy reads")
     parser.add_argument("seds", nargs="*", help="SED files, folders or zip archives of them")
-    parser.add_argument("-o", "--output", required=True, help="catalog to write")
+    parser.add_argument("-o", "--output", help="catalog to write; - for standard output")
+    add_table_options(parser)
     parser.add_argument(
         "--bands",
         action="append",
@@ -68,7 +79,19 @@ def add_annotate(commands):
     parser.add_argument(
         "--sed-column", metavar="COL", help="column with the SEDs' file names, to join by"
     )
+    parser.add_argument(
+        "--redshift", metavar="COL", help="column of redshifts, for columns of the rest frame"
+    )
+    parser.add_argument(
+        "--fetch",
+        nargs="?",
+        const="seds",
+        metavar="DIR",
+        help="first get the SEDs of all rows from the services into this folder (seds)",
+    )
+    add_services_options(parser)
     add_estimate_options(parser)
+    add_time_options(parser)
     add_catalog_options(parser)
     add_output_options(parser)
     parser.set_defaults(run=_run_annotate, wrong_usage=parser.error)
@@ -79,11 +102,12 @@ def add_match(commands):
         "match", help="which sources of a catalog are in the training set, in which bag"
     )
     parser.add_argument("catalog", help="source catalog, in any format astropy reads")
-    parser.add_argument("-o", "--output", required=True, help="catalog to write")
+    parser.add_argument("-o", "--output", help="catalog to write; - for standard output")
+    add_table_options(parser)
     add_ensemble_options(parser)
     add_catalog_options(parser)
     add_output_options(parser)
-    parser.set_defaults(run=_run_match)
+    parser.set_defaults(run=_run_match, wrong_usage=parser.error)
 
 
 def _seds(options):
@@ -121,19 +145,22 @@ def _estimate(options):
 
     settings = estimate_settings(options)
     reading = {"jobs": options.jobs, "progress": progress(options), "say": say(options)}
-    reading["position"] = _position(options)
-    if options.output is None:
+    reading |= {"mjd": options.mjd, "undated": options.undated, "position": _position(options)}
+    if options.output is None and options.format is None and options.samp is None:
         columns = estimate_arrays(_seds(options), Settings(**settings), **reading)
         for i in range(len(columns["name"])):
             row = {name: values[i] for name, values in columns.items()}
             print(shown(_line(row, options.level)))
         return _summary(columns, options)
-    from ..io.files import check_output, write_table
+    if options.output not in (None, "-"):
+        from ..io.files import check_output
 
-    check_output(options.output, overwrite=options.overwrite)
-    reading |= {"leave_out": options.output, "command": command(options)}
-    table = estimate(_seds(options), **settings, **reading)
-    write_table(table, options.output, overwrite=options.overwrite)
+        check_output(options.output, overwrite=options.overwrite, format=options.format)
+        reading["leave_out"] = options.output
+    table = estimate(_seds(options), command=command(options), **settings, **reading)
+    if options.output or options.format:
+        put_table(table, options)
+    send(table, options, "estimates")
     return _summary(table, options)
 
 
@@ -173,57 +200,103 @@ def _line(row, level):
 
 
 def _summary(columns, options):
-    """Says how many SEDs have no estimate and why; the exit code."""
+    """Says how many SEDs have an estimate, and why others have none; the exit code."""
     names, messages = list(columns["name"]), [str(message) for message in columns["message"]]
     bad = [f"{name}: {message}" for name, message in zip(names, messages, strict=True) if message]
-    tell = say(options)
-    if options.output is not None:
+    tell, n, table = say(options), len(names), options.output or options.format
+    if table:
         for text in bad:
             tell(text)
-    if bad and len(names) > 1:
-        tell(f"{len(bad)} of {len(names)} SEDs have no estimate")
-    return 1 if len(bad) == len(names) else 0
+        to = f"{options.output}: " if options.output not in (None, "-") else ""
+        tell(f"{to}{n - len(bad)} of {n} SED{'s' * (n != 1)} estimated{_flag_counts(columns)}")
+    elif bad and n > 1:
+        tell(f"{len(bad)} of {n} SEDs have no estimate")
+    return 1 if len(bad) == n else 0
+
+
+def _flag_counts(columns, prefix=""):
+    """How often each flag is set, in words."""
+    import numpy as np
+
+    from ..flags import Flag
+
+    flags = np.asarray(columns[f"{prefix}peak_flags"])
+    counts = {flag.name: int(((flags & flag) != 0).sum()) for flag in Flag}
+    said = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    return f"; flags: {said or 'none'}"
 
 
 def _run_annotate(options):
-    from ..catalog import annotate_file
-
-    if not options.seds and not options.bands:
-        options.wrong_usage("nothing to estimate from: wanted SEDs or --bands")
+    if options.samp is None and not (options.output or options.format):
+        options.wrong_usage("nowhere to write to: wanted -o FILE, --format or --samp")
+    if not options.seds and not options.bands and not options.fetch:
+        options.wrong_usage("nothing to estimate from: wanted SEDs, --bands or --fetch")
     one_blas_thread()
-    settings = catalog_settings(options) | estimate_settings(options) | {"jobs": options.jobs}
     with warnings_said(options):
-        columns = annotate_file(
-            options.catalog,
-            options.seds or None,
-            options.output,
-            sed_column=options.sed_column,
-            bands=options.bands and ",".join(options.bands).split(","),
-            ebv=options.ebv,
-            progress=progress(options),
-            **settings,
-        )
+        _check(options)
+        seds = [*options.seds, *([options.fetch] if options.fetch else [])]
+        if options.fetch:
+            fetch_rows(options, options.fetch)
+        settings = catalog_settings(options) | estimate_settings(options)
+        settings |= {
+            "jobs": options.jobs,
+            "progress": progress(options),
+            "sed_column": options.sed_column,
+            "bands": options.bands and ",".join(options.bands).split(","),
+            "ebv": options.ebv,
+            "redshift": options.redshift,
+            "mjd": options.mjd,
+            "undated": options.undated,
+        }
+        columns = _appended(options, settings, seds or None)
     return _flag_summary(columns, options)
+
+
+def _check(options):
+    """Say before the work that the output cannot be written."""
+    from ..io.files import check_output
+
+    if options.output not in (None, "-"):
+        check_output(options.output, overwrite=options.overwrite, format=options.format)
+
+
+def _appended(options, settings, *seds):
+    """Append columns to a catalog: to a copy of the file, on standard output, or to be sent."""
+    from ..catalog import annotate, annotate_file, match, match_file
+    from ..io.files import read_catalog
+
+    in_memory, to_file = (annotate, annotate_file) if seds else (match, match_file)
+    if in_file(options):
+        columns = to_file(options.catalog, *seds, options.output, **settings)
+        if options.samp is not None:
+            send(read_catalog(options.output), options, options.catalog)
+        return columns
+    catalog = read_catalog(options.catalog)
+    settings.pop("overwrite")
+    table = in_memory(catalog, *seds, **settings)
+    if options.output or options.format:
+        put_table(table, options, kept=catalog.colnames, prefix=options.prefix)
+    send(table, options, options.catalog)
+    return table
 
 
 def _flag_summary(columns, options):
     """Says how many rows have an estimate and how often each flag is set; the exit code."""
-    from ..flags import MIN_BINS, Flag
+    from ..flags import MIN_BINS
 
-    flags = columns[f"{options.prefix}peak_flags"]
-    n_bins = columns[f"{options.prefix}n_bins"]
-    given = int((n_bins >= MIN_BINS).sum())
-    counts = {flag.name: int(((flags & flag) != 0).sum()) for flag in Flag}
-    said = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    say(options)(f"{given} of {len(columns)} rows estimated; flags: {said or 'none'}")
+    given = int((columns[f"{options.prefix}n_bins"] >= MIN_BINS).sum())
+    counts = _flag_counts(columns, options.prefix)
+    say(options)(f"{given} of {len(columns)} rows estimated{counts}")
     return 0 if given else 1
 
 
 def _run_match(options):
-    from ..catalog import match_file
-
+    if options.samp is None and not (options.output or options.format):
+        options.wrong_usage("nowhere to write to: wanted -o FILE, --format or --samp")
     with warnings_said(options):
-        if is_parquet(options.catalog) and is_parquet(options.output):
+        streamed = in_file(options) and options.samp is None
+        if streamed and is_parquet(options.catalog) and is_parquet(options.output):
             return match_survey(options)
-        match_file(options.catalog, options.output, **catalog_settings(options))
+        _check(options)
+        _appended(options, catalog_settings(options))
     return 0

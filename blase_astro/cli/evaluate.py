@@ -1,17 +1,16 @@
-"""``blase evaluate``, ``refine`` and ``plot``."""
+"""``blase evaluate`` and ``refine``."""
 
 from .options import (
-    add_ensemble_options,
     add_output_options,
+    add_table_options,
     command,
     level,
-    progress,
     radius,
     say,
     warnings_said,
 )
 
-__all__ = ["add_evaluate", "add_plot", "add_refine"]
+__all__ = ["add_evaluate", "add_refine"]
 
 
 def add_evaluate(commands):
@@ -52,6 +51,7 @@ def add_evaluate(commands):
         type=level,
         help="probability of the intervals (default: what the table says, else 0.95)",
     )
+    add_table_options(parser, samp=False)
     add_output_options(parser)
     parser.set_defaults(run=_run_evaluate)
 
@@ -67,8 +67,22 @@ def _run_evaluate(options):
         else:
             settings |= {"command": command(options), "overwrite": options.overwrite}
             scores = write_report(options.output, tables, **settings)
-    print("\n\n".join(score_text(table) for table in scores))
+    if options.format is None:
+        print("\n\n".join(score_text(table) for table in scores))
+    else:
+        from ..io.files import write_table
+
+        write_table(_together(scores), "-", format=options.format)
     return 0
+
+
+def _together(scores):
+    """The scores of all targets as one table."""
+    from astropy.table import vstack
+
+    for table in scores:
+        table.add_column([table.meta["target"]] * len(table), name="target", index=0)
+    return vstack(scores, metadata_conflicts="silent")
 
 
 def _out_of_bag(options):
@@ -145,41 +159,4 @@ def _run_refine(options):
     refined.meta["HISTORY"] = command(options)
     write_refined(refined, options.output, overwrite=options.overwrite)
     say(options)(f"{suspicious} of {len(refined)} sources have a suspicious label; they come first")
-    return 0
-
-
-def add_plot(commands):
-    parser = commands.add_parser("plot", help="draw SEDs with their bins and estimated peaks")
-    parser.add_argument("seds", nargs="+", help="SED files, folders or zip archives of them")
-    parser.add_argument(
-        "-o", "--output", required=True, help=".pdf (one page an SED), .png or .svg (one SED)"
-    )
-    parser.add_argument(
-        "--contact-sheet", action="store_true", help="twelve small SEDs on each page"
-    )
-    parser.add_argument("--no-estimate", action="store_true", help="the SEDs alone")
-    add_ensemble_options(parser)
-    parser.add_argument(
-        "--level", type=level, default=0.95, help="probability of the intervals (default: 0.95)"
-    )
-    add_output_options(parser)
-    parser.set_defaults(run=_run_plot)
-
-
-def _run_plot(options):
-    from ..estimates import load_ensembles
-    from ..evaluate.sheet import sed_panels, write_sheet
-
-    with warnings_said(options):
-        ensembles = [] if options.no_estimate else load_ensembles(options.ensemble)
-        panels = sed_panels(
-            options.seds,
-            ensembles,
-            level=options.level,
-            radius=options.radius,
-            progress=progress(options),
-        )
-        per_page = 12 if options.contact_sheet else 1
-        n = write_sheet(panels, options.output, per_page=per_page, overwrite=options.overwrite)
-    say(options)(f"{n} SED{'s' if n != 1 else ''} drawn")
     return 0

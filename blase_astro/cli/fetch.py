@@ -2,9 +2,17 @@
 
 import sys
 
-from .options import add_output_options, add_services_options, radius, say, services, warnings_said
+from .options import (
+    add_output_options,
+    add_services_options,
+    progress,
+    radius,
+    say,
+    services,
+    warnings_said,
+)
 
-__all__ = ["add_fetch"]
+__all__ = ["add_fetch", "fetch_rows"]
 
 
 def add_fetch(commands):
@@ -30,6 +38,25 @@ def add_fetch(commands):
     add_services_options(sed)
     add_output_options(sed)
     sed.set_defaults(run=_run_fetch_sed, wrong_usage=sed.error)
+
+    seds = kinds.add_parser("seds", help="the SEDs of all rows of a catalog, one file a row")
+    seds.add_argument("catalog", help="source catalog, in any format astropy reads")
+    seds.add_argument(
+        "-o", "--output", metavar="DIR", required=True, help="folder; what is in it is kept"
+    )
+    seds.add_argument("--ra", metavar="COL", help="column of the right ascension")
+    seds.add_argument("--dec", metavar="COL", help="column of the declination")
+    seds.add_argument(
+        "--frame",
+        choices=["icrs", "fk5", "fk4", "galactic"],
+        help="frame of these columns (default: what their names or the header say)",
+    )
+    seds.add_argument(
+        "--radius", type=radius, default=5.0, help="how far off to look (default: 5arcsec)"
+    )
+    seds.add_argument("--max-age", type=float, default=7, help="days that a kept answer is good")
+    add_services_options(seds)
+    seds.set_defaults(run=_run_fetch_seds)
 
     catalog = kinds.add_parser("catalog", help="a source catalog from VizieR, all rows and columns")
     catalog.add_argument(
@@ -74,6 +101,30 @@ def _run_fetch_sed(options):
     with placed(options.output, overwrite=options.overwrite) as beside:
         sed.write(beside, format=form)
     return 0
+
+
+def _run_fetch_seds(options):
+    with warnings_said(options):
+        status = fetch_rows(options, options.output)
+    came = sum(kind in ("came", "kept", "incomplete") for kind in status["status"])
+    return 0 if came else 1
+
+
+def fetch_rows(options, folder):
+    """The SEDs of the rows of a catalog, into a folder; the table of what came."""
+    from ..fetch_rows import fetch_seds
+    from ..io.files import read_catalog
+
+    where = {name: getattr(options, name) for name in ("ra", "dec", "frame", "radius", "timeout")}
+    return fetch_seds(
+        read_catalog(options.catalog),
+        folder,
+        services(options),
+        max_age=getattr(options, "max_age", 7.0),
+        say=say(options),
+        progress=progress(options),
+        **where,
+    )
 
 
 def _run_fetch_catalog(options):

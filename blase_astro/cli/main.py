@@ -3,12 +3,18 @@
 import argparse
 import re
 import sys
+from contextlib import suppress
 
 from .._version import __version__
 from ..io.names import shown
+from .completion import add_completion
 from .estimate import add_annotate, add_estimate, add_match
-from .evaluate import add_evaluate, add_plot, add_refine
+from .evaluate import add_evaluate, add_refine
 from .fetch import add_fetch
+from .info import add_info
+from .options import add_word_options
+from .parser import Parser
+from .plot import add_plot
 from .population import add_population
 from .train import add_simulate, add_train
 
@@ -16,14 +22,43 @@ __all__ = ["main"]
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="blase", description="Synchrotron peaks of blazars from their SEDs, with intervals."
     )
     parser.add_argument("--version", action="version", version=f"blase_astro {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for add in _COMMANDS:
         add(commands)
+    for command in commands.choices.values():
+        for one in _kinds(command) or [command]:
+            add_word_options(one)
     return parser
+
+
+def _kinds(parser):
+    """Parsers of the kinds of a command that has some, like ``fetch sed``."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return list(action.choices.values())
+    return []
+
+
+def _parse(words):
+    """The options of a command; errors are those of the command that was meant."""
+    parser = _parser()
+    if not words:
+        parser.print_help(sys.stderr)
+        raise SystemExit(2)
+    options, left = parser.parse_known_args(words)
+    if options.command is None:
+        parser.error("wanted a command")
+    if left:
+        where = parser._subparsers._group_actions[0].choices[options.command]
+        kinds = {kind.prog.split()[-1]: kind for kind in _kinds(where)}
+        where = kinds.get(getattr(options, "kind", None), where)
+        where.error(f"unrecognized arguments: {' '.join(left)}")
+    options.words = words
+    return options
 
 
 # One line a subcommand, in the order of `blase --help`.
@@ -38,6 +73,8 @@ _COMMANDS = [
     add_evaluate,
     add_refine,
     add_plot,
+    add_info,
+    add_completion,
 ]
 
 
@@ -58,6 +95,28 @@ def _words(error):
     return str(error).removesuffix(hint) + options
 
 
+def _verbosely(options):
+    """Run a command; say where an error comes from, and what it took."""
+    import time
+    import traceback
+
+    start = time.perf_counter()
+    try:
+        return options.run(options)
+    except Exception:
+        traceback.print_exc()
+        raise
+    finally:
+        said = f"blase_astro {__version__}: {time.perf_counter() - start:.2f} s"
+        with suppress(ImportError):  # Windows has no such module
+            import resource
+
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            peak /= 2**20 if sys.platform == "darwin" else 2**10
+            said += f", {peak:.0f} MiB of memory at most"
+        print(f"blase: {said}", file=sys.stderr)
+
+
 def main(args=None):
     """Run the command ``blase``.
 
@@ -75,9 +134,8 @@ def main(args=None):
         sys.stdout.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if args is None else [str(word) for word in args]
     try:
-        options = _parser().parse_args(words)
-        options.words = words
-        return options.run(options)
+        options = _parse(words)
+        return _verbosely(options) if options.verbose else options.run(options)
     except SystemExit as stop:  # argparse: 2 for wrong usage, 0 for --help and --version
         return stop.code
     except BrokenPipeError:  # `blase ... | head`: nobody reads on, and nothing is wrong

@@ -8,22 +8,29 @@ from ..io.names import shown
 
 __all__ = [
     "add_catalog_options",
+    "add_ensemble_option",
     "add_ensemble_options",
     "add_estimate_options",
     "add_output_options",
     "add_services_options",
+    "add_table_options",
+    "add_time_options",
+    "add_word_options",
     "catalog_settings",
     "command",
     "cores",
     "count",
     "estimate_settings",
+    "in_file",
     "jobs",
     "level",
     "one_blas_thread",
     "probabilities",
     "progress",
+    "put_table",
     "radius",
     "say",
+    "send",
     "services",
     "warnings_said",
 ]
@@ -45,10 +52,14 @@ def services(options):
     return [name.strip().lower() for name in options.services.split(",")]
 
 
-def add_ensemble_options(parser):
+def add_ensemble_option(parser):
     parser.add_argument(
         "--ensemble", metavar="DIR", help="folder of trained networks (default: the package's)"
     )
+
+
+def add_ensemble_options(parser):
+    add_ensemble_option(parser)
     parser.add_argument(
         "--radius",
         type=radius,
@@ -88,6 +99,73 @@ def add_estimate_options(parser):
     parser.add_argument(
         "--jobs", type=jobs, default=cores(), help="processes (default: as many as cores)"
     )
+    parser.add_argument(
+        "--rest", action="store_true", help="columns of the rest frame, for SEDs with a redshift"
+    )
+    parser.add_argument(
+        "--cosmology", default="Planck18", metavar="NAME", help="one of astropy's, for luminosities"
+    )
+
+
+def add_time_options(parser):
+    parser.add_argument(
+        "--mjd", nargs=2, type=float, metavar=("FROM", "TO"), help="measurements of this time alone"
+    )
+    parser.add_argument(
+        "--undated", choices=["keep", "drop"], default="drop", help="those without a date, with it"
+    )
+
+
+def add_table_options(parser, *, samp=True):
+    """Where a table goes besides a file."""
+    parser.add_argument(
+        "--format",
+        choices=["csv", "tsv", "json", "ecsv", "votable"],
+        help="a table in this format, on standard output unless -o names a file",
+    )
+    if samp:
+        parser.add_argument(
+            "--samp",
+            nargs="?",
+            const="",
+            metavar="PROGRAM",
+            help="send the table to TOPCAT, Aladin or all programs that take tables",
+        )
+
+
+def in_file(options):
+    """Is a file to be written, in the format of its suffix?"""
+    return options.output not in (None, "-") and options.format is None
+
+
+def put_table(table, options, *, kept=(), prefix=""):
+    """Write a table to standard output or a file in the format asked for."""
+    from ..flags import flag_names
+    from ..io.files import write_table
+
+    named = {f"{prefix}peak_flags": lambda flags: flag_names(flags).split()}
+    write_table(
+        table,
+        options.output or "-",
+        format=options.format,
+        overwrite=options.overwrite,
+        kept=kept,
+        named=named,
+    )
+
+
+def send(table, options, name):
+    """Send a table by SAMP where it is asked for."""
+    if options.samp is None:
+        return
+    from pathlib import Path
+
+    from ..samp import connected, send_table
+
+    file = options.output if in_file(options) else None
+    with connected() as client:
+        took = send_table(client, table, options.samp, name=Path(name).name, file=file)
+    say(options)(f"sent to {', '.join(took)}")
 
 
 def add_catalog_options(parser):
@@ -106,7 +184,6 @@ def add_catalog_options(parser):
 
 def add_output_options(parser):
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
-    parser.add_argument("-q", "--quiet", action="store_true", help="errors alone on stderr")
 
 
 def probabilities(text):
@@ -154,6 +231,13 @@ def one_blas_thread():
     import os
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def add_word_options(parser):
+    parser.add_argument("-q", "--quiet", action="store_true", help="errors alone on stderr")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="where an error comes from, time and memory"
+    )
 
 
 def say(options):

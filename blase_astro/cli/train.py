@@ -51,7 +51,6 @@ def add_train(commands):
     run = parser.add_argument_group("running")
     run.add_argument("--resume", action="store_true", help="go on with an interrupted training")
     run.add_argument("--overwrite", action="store_true", help="replace an existing ensemble")
-    run.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no messages")
     run.add_argument("--device", default="cpu", help="cpu (default), gpu or auto")
     run.add_argument("--devices", type=count, default=1, help="how many of them (default: 1)")
     run.add_argument("--strategy", default="auto", help="of pytorch_lightning (default: auto)")

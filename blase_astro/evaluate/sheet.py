@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import gc
+import os
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from astropy.utils.exceptions import AstropyUserWarning
+
 from .. import plotting
-from ..estimates import Settings, estimate_arrays
+from ..estimates import Settings, estimate_arrays, load_ensembles
 from ..io import list_seds, read_seds
 from ..io.output import placed
+from ..workers import Workers
 
 if TYPE_CHECKING:
     from .._types import Any, AnyPath, Callable, Ensemble, Iterable, Iterator, Radius, Sequence
@@ -21,6 +28,8 @@ __all__ = ["sed_panels", "write_sheet"]
 
 # SEDs that are estimated together.
 _TOGETHER = 64
+# SEDs that a worker draws at once: whole contact sheets.
+_PIECE = 48
 
 
 def sed_panels(
@@ -67,14 +76,14 @@ def sed_panels(
     total, done = sum(len(n) for _, n in names), 0
     seds = (pair for path, members in names for pair in read_seds(path, members))
     while some := list(islice(seds, _TOGETHER)):
-        for panel in _panels(some, settings):
+        for panel in estimated_panels(some, settings):
             yield panel
             done += 1
             if progress is not None:
                 progress(min(done, total), total)
 
 
-def _panels(seds, settings):
+def estimated_panels(seds, settings):
     """Pairs of name and SED table as panels, with estimates where there are settings."""
     if settings is None:
         return [{"sed": sed, "title": name} for name, sed in seds]
@@ -130,6 +139,108 @@ def write_sheet(
         return _write_pages(panels, beside, suffix, per_page)
 
 
+def draw_pages(
+    paths,
+    output,
+    *,
+    ensemble=None,
+    estimate=True,
+    level=0.95,
+    radius=5.0,
+    per_page=1,
+    jobs=1,
+    progress=None,
+    overwrite=False,
+):
+    """Draw the SEDs of files, folders and archives, by several processes where it pays.
+
+    Parameters
+    ----------
+    paths : list of path-like
+        What to draw.
+    output : path-like
+        As for `write_sheet`.
+    ensemble, level, radius
+        As for `~blase_astro.Settings`.
+    estimate : bool
+        Are the peaks to be estimated?
+    per_page, overwrite
+        As for `write_sheet`.
+    jobs : int
+        Number of processes that draw pages of a PDF; more than one needs `pypdf`.
+    progress : callable, optional
+        Called with the number of SEDs done and their total.
+
+    Returns
+    -------
+    n : int
+        Number of SEDs drawn.
+    """
+    ensembles = load_ensembles(ensemble) if estimate else []
+    settings = {"level": level, "radius": radius}
+    names = {os.fspath(path): list_seds(path) for path in paths}
+    pieces = [
+        (path, some[i : i + _PIECE])
+        for path, some in names.items()
+        for i in range(0, len(some), _PIECE)
+    ]
+    jobs = min(jobs, len(pieces) // 2)
+    if jobs > 1 and Path(output).suffix.lower() == ".pdf" and find_spec("pypdf"):
+        order = {"ensemble": ensemble and os.path.abspath(ensemble), "estimate": estimate}
+        order |= settings | {"per_page": per_page}
+        with Workers("blase_astro.evaluate.sheet:_drawing", order, jobs) as workers:
+            if workers:
+                total = sum(map(len, names.values()))
+                with placed(output, overwrite=overwrite) as beside:
+                    return _bound(workers, pieces, beside, progress, total)
+    panels = sed_panels(paths, ensembles, progress=progress, **settings)
+    return write_sheet(panels, output, per_page=per_page, overwrite=overwrite)
+
+
+def _bound(workers, pieces, path, progress, total):
+    """Pages that workers draw, bound in one file; the number of SEDs."""
+    from pypdf import PdfWriter
+
+    writer, n, done = PdfWriter(), 0, 0
+    for (_, names), answer in workers.map([[os.path.abspath(p), names] for p, names in pieces]):
+        if answer is None:
+            raise OSError(f"not drawn: the process that drew {names[0]} was killed, twice")
+        (drawn, warned), (pages,) = answer
+        for text in warned:
+            warnings.warn(text, AstropyUserWarning, stacklevel=2)
+        if drawn:
+            writer.append(BytesIO(pages.tobytes()))
+        n, done = n + drawn, done + len(names)
+        if progress is not None:
+            progress(done, total)
+    if not n:
+        raise ValueError("there is no SED to draw")
+    writer.compress_identical_objects()
+    writer.write(path)
+    return n
+
+
+def _drawing(order):
+    """In a worker: a function that draws some SEDs of a path."""
+    settings = None
+    if order["estimate"]:
+        known = {name: order[name] for name in ("ensemble", "level", "radius")}
+        settings = Settings(pdf=True, **known)
+
+    def answer(piece):
+        path, names = piece
+        pages = BytesIO()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            seds = list(read_seds(path, names))
+        panels = estimated_panels(seds, settings) if seds else []
+        n = _write_pages(panels, pages, ".pdf", order["per_page"]) if seds else 0
+        warned = [str(warning.message) for warning in caught]
+        return (n, warned), [np.frombuffer(pages.getvalue(), np.uint8)]
+
+    return answer
+
+
 def _write_pages(panels, path, suffix, per_page):
     """Draw page after page; the number of SEDs."""
     from matplotlib.backends.backend_pdf import PdfPages
@@ -139,7 +250,10 @@ def _write_pages(panels, path, suffix, per_page):
         figure, axes = _page(per_page)
         if suffix == ".pdf":
             # Opened here, as matplotlib leaves its own file open where the disk is full.
-            with open(path, "wb") as file, PdfPages(file, metadata={"CreationDate": None}) as pdf:
+            with (
+                nullcontext(path) if hasattr(path, "write") else open(path, "wb") as file,
+                PdfPages(file, metadata={"CreationDate": None}) as pdf,
+            ):
                 for count in _drawn(panels, figure, axes):
                     pdf.savefig(figure)
                     n += count

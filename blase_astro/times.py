@@ -1,0 +1,123 @@
+"""The measurements of a time."""
+
+import os
+
+import numpy as np
+
+from .io import read_sed, read_seds
+from .io.table import standard_sed
+
+__all__ = ["seds_of_time", "time_meta", "within"]
+
+
+def check_times(mjd, undated):
+    """The interval as two numbers, checked."""
+    if undated not in ("keep", "drop"):
+        raise ValueError(f"undated: wanted 'keep' or 'drop', got {undated!r}")
+    try:
+        start, end = map(float, mjd)
+    except (TypeError, ValueError):
+        raise ValueError(f"mjd: wanted two numbers, from and to; got {mjd!r}") from None
+    if not start <= end:
+        raise ValueError(f"mjd: wanted from before to, got {start:g} and {end:g}")
+    return start, end
+
+
+def within(sed, mjd, undated="drop"):
+    """The measurements of an SED that were made in an interval of time.
+
+    Parameters
+    ----------
+    sed : `~astropy.table.Table`
+        An SED table.
+    mjd : pair of float
+        First and last day (MJD): the whole observation has to lie between them.
+    undated : {'drop', 'keep'}
+        What becomes of measurements without a date, like those of most catalogs.
+
+    Returns
+    -------
+    sed : `~astropy.table.Table`
+        The rows of that time.
+
+    Raises
+    ------
+    ValueError
+        If the interval makes no sense or it is no SED table.
+
+    Examples
+    --------
+    >>> from blase_astro.io import sed_table
+    >>> from blase_astro.times import within
+    >>> sed = sed_table([1e9, 1e14, 1e17], [1e-14, 1e-12, 1e-12], mjd_start=[None, 58000, 59000])
+    >>> len(within(sed, (57990, 58010))), len(within(sed, (57990, 58010), 'keep'))
+    (1, 2)
+    """
+    first, last = check_times(mjd, undated)
+    sed = standard_sed(sed)
+    start, end = (
+        np.ma.filled(np.ma.asarray(sed[name], dtype=float), np.nan)
+        for name in ("mjd_start", "mjd_end")
+    )
+    start, end = np.where(np.isnan(start), end, start), np.where(np.isnan(end), start, end)
+    inside = (np.minimum(start, end) >= first) & (np.maximum(start, end) <= last)
+    return sed[inside | (np.isnan(start) & (undated == "keep"))]
+
+
+def seds_of_time(seds, mjd, undated="drop"):
+    """SEDs of any kind with the measurements of an interval of time alone.
+
+    They are read as tables one by one, which takes longer than the way without dates.
+
+    Parameters
+    ----------
+    seds : path-like, `~astropy.table.Table` or iterable
+        What `~blase_astro.estimate` takes, but for plain arrays, which have no dates.
+    mjd, undated
+        As for `within`.
+
+    Yields
+    ------
+    sed : tuple of str and `~astropy.table.Table`
+        Name of the SED, and its rows of that time. What cannot be read is passed on as it is.
+
+    Raises
+    ------
+    ValueError
+        If the interval makes no sense, or something holds no dates at all.
+    """
+    check_times(mjd, undated)
+    alone = isinstance(seds, (str, os.PathLike)) or hasattr(seds, "colnames")
+    for item in [seds] if alone or _is_pair(seds) else seds:
+        if isinstance(item, (str, os.PathLike)):
+            pairs = read_seds(item)
+        elif _is_pair(item):
+            sed = item[1] if hasattr(item[1], "colnames") else read_sed(item[1])
+            pairs = [(str(item[0]), sed)]
+        elif hasattr(item, "colnames"):
+            pairs = [(str(item.meta.get("name") or ""), item)]
+        else:
+            raise ValueError(f"mjd: {type(item).__name__} holds no dates; wanted files or tables")
+        yield from _of_time(item, pairs, mjd, undated)
+
+
+def _of_time(item, pairs, mjd, undated):
+    """SEDs of one item; an item that cannot be read is left to whoever reads on, to say why."""
+    n = 0
+    try:
+        for name, sed in pairs:
+            yield name, within(sed, mjd, undated)
+            n += 1
+    except (ValueError, OSError):
+        if n:
+            raise
+        yield item
+
+
+def time_meta(mjd):
+    """What the metadata of a table say of the time."""
+    return {} if mjd is None else dict(zip(("MJDFROM", "MJDTO"), map(float, mjd), strict=True))
+
+
+def _is_pair(item):
+    return isinstance(item, tuple) and len(item) == 2 and not isinstance(item[1], (str, int))
