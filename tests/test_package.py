@@ -31,7 +31,7 @@ FLOORS = (
     ("columns",),
     ("estimates",),
     ("catalog", "points", "simulate", "fetch", "plotting"),
-    ("evaluate", "fetch_rows", "training", "survey"),
+    ("advice", "evaluate", "fetch_rows", "training", "survey"),
     ("lsdb",),
     ("cli",),
 )
@@ -46,6 +46,7 @@ EXTRAS = {
     "training": {"torch", "pytorch_lightning"},
     "plotting": {"matplotlib"},
     "evaluate": {"matplotlib", "pypdf"},
+    "advice": {"matplotlib"},
     "cli": {"matplotlib"},
     "distribution": {"qp"},
     "samp": {"pyvo"},

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from .._version import __version__
 from ..io.names import shown
+from .advise import add_advise, add_explain
 from .completion import add_completion
 from .estimate import add_annotate, add_estimate, add_match
 from .evaluate import add_evaluate, add_refine
@@ -67,6 +68,8 @@ _COMMANDS = [
     add_annotate,
     add_match,
     add_population,
+    add_advise,
+    add_explain,
     add_train,
     add_simulate,
     add_fetch,
