@@ -1,11 +1,14 @@
 """How the answer moves without each band and each catalog of an SED."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..columns import Specification, column_table
-from ..estimates import Settings
+from ..estimates import Settings, load_ensembles
 from ..flags import MIN_BINS
 from ..io import read_sed
 from ..io.table import Points, points_from_seds, sed_arrays, standard_sed, texts
@@ -15,6 +18,11 @@ from ..targets import CLASS_EDGES, SED_CLASSES
 from .bands import band_columns
 from .fillings import Fillings
 from .observing import bags, predict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .._types import Any, AnyPath, Position, Table
 
 __all__ = ["explain", "plot_explanation", "write_explanation_figure"]
 
@@ -53,7 +61,14 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def explain(sed, *, fillings=None, position=None, command="", **options):
+def explain(
+    sed: AnyPath | Table,
+    *,
+    fillings: Fillings | AnyPath | None = None,
+    position: Position | None = None,
+    command: str = "",
+    **options: Any,
+) -> Table:
     """How the estimate moves without each band and each catalog, and which of them does not fit.
 
     Parameters
@@ -200,7 +215,13 @@ def _offsets(own, rest, bag, distribution, fillings):
     return {"offset": offset, "offset_sigma": sigma}
 
 
-def plot_explanation(sed, explanation, figure=None):
+def plot_explanation(
+    sed: Table,
+    explanation: Table,
+    figure: Figure | None = None,
+    *,
+    edges: np.ndarray | None = None,
+) -> Figure:
     """An SED and, beside it, the estimates without each band and catalog.
 
     Parameters
@@ -211,6 +232,8 @@ def plot_explanation(sed, explanation, figure=None):
         From `explain`.
     figure : `~matplotlib.figure.Figure`, optional
         Where to draw; a new one by default.
+    edges : ndarray of float, shape (n_bins, 2), optional
+        Frequency bins of the networks, log10 of Hz; those of the package's by default.
 
     Returns
     -------
@@ -230,6 +253,7 @@ def plot_explanation(sed, explanation, figure=None):
     from ..io.names import shown
     from ..plotting import plot_sed
 
+    edges = load_ensembles()[0].bin_edges if edges is None else edges
     n = len(explanation)
     figure = figure or Figure(figsize=(12, max(5.0, 2 + 0.28 * n)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.3, 1])
@@ -237,7 +261,7 @@ def plot_explanation(sed, explanation, figure=None):
         np.asarray(explanation[f"log_nu_peak{end}"], float) for end in ("", "_lo", "_hi")
     )
     level = explanation.meta.get("PILEVEL", 0.95)
-    plot_sed(sed, left, peak=peak[0], interval=(lo[0], hi[0]), level=level)
+    plot_sed(sed, left, peak=peak[0], interval=(lo[0], hi[0]), level=level, edges=edges)
     doubt = np.abs(np.nan_to_num(np.asarray(explanation["offset_sigma"], float))) >= SUSPICIOUS
     place = np.arange(n)
     for rows, colour, label in (
@@ -267,12 +291,19 @@ def plot_explanation(sed, explanation, figure=None):
     return figure
 
 
-def write_explanation_figure(sed, explanation, output, *, overwrite=False):
+def write_explanation_figure(
+    sed: Table,
+    explanation: Table,
+    output: AnyPath,
+    *,
+    edges: np.ndarray | None = None,
+    overwrite: bool = False,
+) -> None:
     """Draw `plot_explanation` to a file.
 
     Parameters
     ----------
-    sed, explanation
+    sed, explanation, edges
         As for `plot_explanation`.
     output : path-like
         File to write: ``.pdf``, ``.png`` or ``.svg``.
@@ -301,4 +332,4 @@ def write_explanation_figure(sed, explanation, output, *, overwrite=False):
     if suffix not in (".pdf", ".png", ".svg"):
         raise ValueError(f"{output}: no known suffix; wanted .pdf, .png or .svg")
     with placed(output, overwrite=overwrite) as beside:
-        plot_explanation(sed, explanation).savefig(beside, format=suffix[1:], dpi=130)
+        plot_explanation(sed, explanation, edges=edges).savefig(beside, format=suffix[1:], dpi=130)

@@ -1,6 +1,9 @@
 """Where one more measurement would narrow the peak the most."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +17,9 @@ from ..sky import find_position, icrs, positions
 from ..targets import CLASS_EDGES, SED_CLASSES
 from .bands import band_columns
 from .fillings import Fillings
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Callable, Position, Radius, Seds, Sequence, Table
 
 __all__ = ["advise", "target_list"]
 
@@ -59,7 +65,9 @@ COLUMNS = {
     "bag": Specification(
         "i2", None, "meta.code", "bag of the training set that holds the source; -1 none"
     ),
-    "message": Specification("U", None, "meta.note", "why there is no advice; empty where there is"),
+    "message": Specification(
+        "U", None, "meta.note", "why there is no advice; empty where there is"
+    ),
 }  # fmt: skip
 _TARGET_COLUMNS = {
     "rank": Specification("i4", None, "meta.number", "1 for the source that gains most"),
@@ -72,18 +80,18 @@ _TARGET_COLUMNS = {
 
 
 def advise(
-    seds,
+    seds: Seds,
     *,
-    bands=None,
-    fillings=None,
-    position=None,
-    jobs=1,
-    progress=None,
-    say=None,
-    leave_out=None,
-    command="",
-    **options,
-):
+    bands: str | Sequence[str] | None = None,
+    fillings: Fillings | AnyPath | None = None,
+    position: Position | None = None,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    leave_out: AnyPath | None = None,
+    command: str = "",
+    **options: Any,
+) -> Table:
     """What one measurement in each empty band of SEDs would tell of the peak.
 
     Each band without a point is filled with what sources of the same kind show there, weighted by
@@ -257,7 +265,7 @@ def gains(binned, bag, columns, settings, fillings):
     then = predict(together, own_bag, settings)
     read = np.stack([width(then, settings), expected_crps(then), _classes(then).max(axis=1)])
     found, start = {}, 0
-    for band, rows, filled in parts:
+    for band, rows, _ in parts:
         stop = start + len(rows) * N_FILLINGS
         found[band] = (rows, *read[:, start:stop].reshape(3, len(rows), N_FILLINGS))
         start = stop
@@ -299,7 +307,7 @@ def _advise_some(chunk, some, columns, settings, fillings, rows):
                 "p_certain": np.mean(p_class >= CERTAIN),
             })  # fmt: skip
         if not empty:
-            _append(rows, row | {"message": "every band has points"})
+            _append(rows, row | {"message": "points in every band asked for"})
 
 
 def _as_it_is(distribution, settings):
@@ -339,7 +347,15 @@ def _placed(chunk, position):
     return chunk._replace(ra=ra, dec=dec)
 
 
-def target_list(advice, catalog=None, *, radius=5.0, ra=None, dec=None, frame=None):
+def target_list(
+    advice: Table,
+    catalog: Table | None = None,
+    *,
+    radius: Radius = 5.0,
+    ra: str | None = None,
+    dec: str | None = None,
+    frame: str | None = None,
+) -> Table:
     """The sources of advice in the order of what is gained, ready for a proposal.
 
     Parameters

@@ -111,12 +111,13 @@ def _advise(options):
     if catalog is not None or options.band:
         table = target_list(advice, catalog, radius=options.radius)
     if options.output:
-        write_table(table, options.output, overwrite=options.overwrite)
+        # A declination may begin with a minus: no formula of a spreadsheet.
+        write_table(table, options.output, overwrite=options.overwrite, kept=("dec_dms",))
     else:
         for row in table:
             print(shown(_advice_line(row)))
     if n_without and (options.output or table is not advice):
-        say(options)(f"{n_without} SEDs have no advice")
+        say(options)(f"{n_without} SEDs without advice: no estimate, or points in the band")
     return 0 if len(table) and n_without < len(advice) else 1
 
 
@@ -154,6 +155,7 @@ def _run_explain(options):
 
 def _explain(options):
     from ..advice import explain, write_explanation_figure
+    from ..estimates import load_ensembles
     from ..io import read_sed
     from ..io.files import check_output, write_table
     from ..io.output import check_place
@@ -167,7 +169,9 @@ def _explain(options):
     if options.output:
         write_table(table, options.output, overwrite=options.overwrite)
     if options.figure:
-        write_explanation_figure(sed, table, options.figure, overwrite=options.overwrite)
+        edges = load_ensembles(options.ensemble)[0].bin_edges
+        place = {"edges": edges, "overwrite": options.overwrite}
+        write_explanation_figure(sed, table, options.figure, **place)
     if not options.output:
         for row in table:
             print(shown(_explained_line(row, table[0])))

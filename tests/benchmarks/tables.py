@@ -10,6 +10,7 @@ compare, the rows of other methods and recipes stay as they are (`compare.py`, `
 import argparse
 from pathlib import Path
 
+import advice
 import bands
 import bench_flags
 import compare
@@ -83,6 +84,7 @@ def main():
         table.write(TABLES / f"{name}.rst", format="ascii.rst", overwrite=True)
         record(TABLES, [name])
     real = data / "v2"
+    advice.main([str(data), "--fit"])
     bands.main([str(real / "SEDs.zip"), str(real / "labels.ecsv"), "-o", str(TABLES / "bands")])
     compare.readme(None)
 
