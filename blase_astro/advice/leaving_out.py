@@ -120,7 +120,7 @@ def explain(
             f"{MIN_BINS} needed for an estimate"
         )
     where = icrs(position) if position is not None else (points.ra, points.dec)
-    bag = np.repeat(bags(*where, settings), len(groups))
+    bag = np.repeat(bags(where, settings), len(groups))
     arrays, distribution = _estimates(binned, bag, settings)
     arrays |= {
         "without": [name for name, _, _ in groups],

@@ -137,11 +137,9 @@ def advise(
     ['millimetre', 'infrared', 'ultraviolet', 'hard_xray', 'gamma']
     """
     settings = Settings.of(options)
-    fillings = fillings_for(settings, fillings)
-    columns = band_columns(fillings.bin_edges, bands)
-    chunks = read_chunks(
-        seds, fillings.bin_edges, jobs=jobs, progress=progress, leave_out=leave_out
-    )
+    known = fillings_for(settings, fillings)
+    columns = band_columns(known.bin_edges, bands)
+    chunks = read_chunks(seds, known.bin_edges, jobs=jobs, progress=progress, leave_out=leave_out)
     chunks = list(chunks)
     if not chunks:
         raise ValueError("no SED to advise on")
@@ -149,10 +147,10 @@ def advise(
         chunks = [_placed(_joined(chunks), position)]
     if isinstance(settings.population, str) and settings.population == "self":
         settings = own_population(chunks, settings, say)
-    rows = {name: [] for name in COLUMNS}
+    rows: dict[str, list] = {name: [] for name in COLUMNS}
     for chunk in chunks:
         for start in range(0, len(chunk.name), _AT_ONCE):
-            _advise_some(chunk, slice(start, start + _AT_ONCE), columns, settings, fillings, rows)
+            _advise_some(chunk, slice(start, start + _AT_ONCE), columns, settings, known, rows)
     arrays = {name: np.array(values) for name, values in rows.items()}
     return column_table(arrays, COLUMNS, settings.meta(command))
 
@@ -179,12 +177,12 @@ def predict(binned, bag, settings):
     return with_population(distribution, ensemble.population, settings.population)
 
 
-def bags(ra, dec, settings):
+def bags(position, settings):
     """The bag of each source, or the one that is asked for."""
     if settings.bag is not None:
-        return np.full(len(ra), settings.bag)
+        return np.full(len(position[0]), settings.bag)
     ensemble = settings.ensembles["nu_peak"]
-    return ensemble.bag_of(ensemble.find_source((ra, dec), settings.radius)[0]).astype(int)
+    return ensemble.bag_of(ensemble.find_source(position, settings.radius)[0]).astype(int)
 
 
 def width(distribution, settings):
@@ -283,7 +281,7 @@ def _advise_some(chunk, some, columns, settings, fillings, rows):
     errors = [""] * len(names) if chunk.error is None else list(chunk.error[some])
     n_bins = np.isfinite(binned).sum(axis=1)
     good = np.flatnonzero((n_bins >= MIN_BINS) & ~np.array([bool(e) for e in errors]))
-    bag = bags(ra, dec, settings)
+    bag = bags((ra, dec), settings)
     now, found = gains(binned[good], bag[good], columns, settings, fillings)
     at = {i: j for j, i in enumerate(good)}
     as_it_is = _as_it_is(now, settings)
