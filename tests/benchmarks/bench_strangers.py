@@ -102,7 +102,13 @@ def ended(process):
 
 def peer_words(words):
     """The same for astroblast, None where it has nothing like it."""
-    if words[0] != "estimate" or len(words) == 3 or "--ensemble" in words or "-" in words:
+    if (
+        words[0] != "estimate"
+        or len(words) == 3
+        or "--ensemble" in words
+        or "-" in words
+        or words[1].endswith(".ecsv")
+    ):
         return None
     return [words[1]] if words[1].endswith(".txt") else [words[1], "-o", "out.csv"]
 
