@@ -102,13 +102,10 @@ def ended(process):
 
 def peer_words(words):
     """The same for astroblast, None where it has nothing like it."""
-    if (
-        words[0] != "estimate"
-        or len(words) == 3
-        or "--ensemble" in words
-        or "-" in words
-        or words[1].endswith(".ecsv")
-    ):
+    has_none = {"--ensemble", "--overwrite", "-"} & set(words) or len(words) == 3
+    if words[0] != "estimate" or has_none or words[1].endswith(".ecsv"):
+        return None
+    if words[1].endswith(".txt") and words[-1] != "out.csv":  # it prints the estimate of one SED
         return None
     return [words[1]] if words[1].endswith(".txt") else [words[1], "-o", "out.csv"]
 
