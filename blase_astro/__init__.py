@@ -35,7 +35,7 @@ _PUBLIC = {
     "Distribution": "distribution",
     "Ensemble": "ensemble",
     "Flag": "flags",
-    "Settings": "estimates",
+    "Settings": "settings",
     "advise": "advice",
     "annotate": "catalog",
     "estimate": "estimates",

@@ -6,12 +6,13 @@ import numpy as np
 
 from .bulk import read_chunks
 from .columns import EMPTY, MATCH_COLUMNS, column_table, estimate_columns
-from .estimates import Settings, estimate_chunks
+from .estimates import estimate_chunks
 from .flags import Flag
 from .io.archive import read_points
 from .io.table import Points, join_points, numbers, points_from_seds
 from .joins import file_keys, join_names, join_sky
 from .rest import rest_frame
+from .settings import Settings
 from .sky import find_position, known_positions, positions
 from .times import seds_of_time, time_meta
 

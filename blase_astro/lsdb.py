@@ -15,12 +15,12 @@ import numpy as np
 
 from .catalog import matched_columns
 from .columns import MATCH_COLUMNS, column_table, estimate_columns
-from .estimates import Settings
 from .io.append import check_names
 from .io.files import _quiet_units
 from .io.parquet import arrow_table
 from .points import estimate_sources, grouped
 from .population import Population
+from .settings import Settings
 from .sky import icrs
 from .survey.reading import layout_of, nested_sources
 

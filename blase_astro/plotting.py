@@ -80,9 +80,10 @@ def plot(
     >>> sorted(ax.get_legend_handles_labels()[1])
     ['1 upper limit', '53 points used', '95-percent interval', 'estimated peak']
     """
-    from .estimates import Settings, estimate_arrays
+    from .estimates import estimate_arrays
     from .io import read_sed
     from .io.table import standard_sed
+    from .settings import Settings
 
     panel: dict[str, Any] = {"title": str(getattr(sed, "meta", {}).get("name") or "")}
     if not hasattr(sed, "colnames"):

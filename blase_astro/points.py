@@ -6,9 +6,10 @@ import numpy as np
 
 from .angles import degrees
 from .bulk import Chunk, binned_chunk
-from .estimates import Settings, estimate_chunk, own_population, say_population
+from .estimates import estimate_chunk, own_population, say_population
 from .io.table import Points
 from .io.values import column_flags, column_numbers
+from .settings import Settings
 from .sky import icrs, known_positions
 
 __all__ = ["Sources", "estimate_points", "estimate_sources", "grouped", "own_settings"]

@@ -17,11 +17,11 @@ from blase_astro.advice.bands import band_columns
 from blase_astro.cli import main
 from blase_astro.distribution import Distribution
 from blase_astro.ensemble import Ensemble
-from blase_astro.estimates import Settings
 from blase_astro.io import sed_table
 from blase_astro.io.files import read_catalog
 from blase_astro.io.table import join_points
 from blase_astro.sed import bin_points, load_bins
+from blase_astro.settings import Settings
 from blase_astro.simulate import simulate_seds
 
 ROOT = Path(__file__).resolve().parents[1]

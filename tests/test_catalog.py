@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from blase_astro import bulk
 from blase_astro.catalog import annotate, annotate_file, match, match_file
 from blase_astro.ensemble import Ensemble
-from blase_astro.estimates import Settings, estimate, estimate_arrays
+from blase_astro.estimates import estimate, estimate_arrays
 from blase_astro.flags import Flag, flag_names, flag_reference, peak_quality
 from blase_astro.io import read_seds, sed_table
 from blase_astro.sed import bin_seds, points_from_seds
+from blase_astro.settings import Settings
 
 FREQUENCY = [8.9e8, 1.4e9, 8.8e13, 4.9e14, 1.9e15, 2.4e17, 2.4e23]
 NUFNU = [2e-14, 5e-14, 3e-12, 4e-12, 4e-12, 1e-12, 5e-12]

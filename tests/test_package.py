@@ -29,6 +29,7 @@ FLOORS = (
     ("ensemble",),
     ("bulk", "flags"),
     ("columns",),
+    ("settings",),
     ("estimates",),
     ("catalog", "points", "simulate", "fetch", "plotting"),
     ("advice", "evaluate", "fetch_rows", "training", "survey"),

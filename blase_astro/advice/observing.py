@@ -9,10 +9,11 @@ import numpy as np
 
 from ..bulk import read_chunks
 from ..columns import Specification, column_table
-from ..estimates import Settings, own_population
+from ..estimates import own_population
 from ..flags import MIN_BINS
 from ..joins import join_sky
 from ..population import with_population
+from ..settings import Settings
 from ..sky import find_position, icrs, positions
 from ..targets import CLASS_EDGES, SED_CLASSES
 from .bands import band_columns

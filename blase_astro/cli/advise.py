@@ -155,10 +155,10 @@ def _run_explain(options):
 
 def _explain(options):
     from ..advice import explain, write_explanation_figure
-    from ..estimates import load_ensembles
     from ..io import read_sed
     from ..io.files import check_output, write_table
     from ..io.output import check_place
+    from ..settings import load_ensembles
 
     if options.output:
         check_output(options.output, overwrite=options.overwrite)

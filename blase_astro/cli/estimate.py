@@ -141,7 +141,8 @@ def _run_estimate(options):
 
 def _estimate(options):
     """The work of `_run_estimate`."""
-    from ..estimates import Settings, estimate, estimate_arrays
+    from ..estimates import estimate, estimate_arrays
+    from ..settings import Settings
 
     settings = estimate_settings(options)
     reading = {"jobs": options.jobs, "progress": progress(options), "say": say(options)}

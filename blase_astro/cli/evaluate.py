@@ -87,8 +87,8 @@ def _together(scores):
 
 def _out_of_bag(options):
     """Training sources beside their out-of-bag estimates, and what the report shows besides."""
-    from ..estimates import load_ensembles
     from ..evaluate.comparison import member_means, out_of_bag_tables
+    from ..settings import load_ensembles
 
     if options.estimate or options.label or options.target:
         raise ValueError("--estimate, --label and --target need --truth")

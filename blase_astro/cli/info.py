@@ -48,8 +48,8 @@ def _about_ensembles(path):
     import numpy
 
     from .._version import __version__
-    from ..estimates import load_ensembles
     from ..evaluate.labels import out_of_bag_line
+    from ..settings import load_ensembles
 
     if path is None:
         print(f"blase_astro {__version__}, numpy {numpy.__version__}")
@@ -81,8 +81,8 @@ def _infos(path):
 
 def _about_table(path, options):
     """What a table says of itself, and whether these ensembles made it; 1 if it is none of ours."""
-    from ..estimates import load_ensembles
     from ..io.files import read_catalog
+    from ..settings import load_ensembles
 
     table = read_catalog(path)
     known = {str(key).upper(): value for key, value in table.meta.items()} | _infos(path)

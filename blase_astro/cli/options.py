@@ -289,7 +289,7 @@ def estimate_settings(options):
     """The options of `blase_astro.Settings`."""
     from dataclasses import fields
 
-    from ..estimates import Settings
+    from ..settings import Settings
 
     return {f.name: getattr(options, f.name) for f in fields(Settings) if f.init}
 

@@ -94,8 +94,9 @@ def _sequence(options):
 
 def _follow(options):
     """Draw the SED of each row that another program highlights."""
-    from ..estimates import Settings, estimate
+    from ..estimates import estimate
     from ..samp import connected, highlighted, send_table
+    from ..settings import Settings
 
     settings = {"ensemble": options.ensemble, "level": options.level, "radius": options.radius}
     tables = [estimate(path, jobs=options.jobs, **settings) for path in options.seds]

@@ -46,7 +46,7 @@ def out_of_bag_tables(ensembles: Sequence[Ensemble], level: float = 0.95) -> Seq
 
     Examples
     --------
-    >>> from blase_astro.estimates import load_ensembles
+    >>> from blase_astro.settings import load_ensembles
     >>> from blase_astro.evaluate import out_of_bag_tables
     >>> [table.meta['target'] for table in out_of_bag_tables(load_ensembles())]
     ['nu_peak', 'nufnu_peak']

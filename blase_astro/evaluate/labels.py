@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..calibration import calibrate_out_of_bag
-from ..estimates import load_ensembles
+from ..settings import load_ensembles
 from ..targets import TARGETS
 from .groups import evaluate
 from .scores import q_value, randomised_pit

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..distribution import Distribution
-from ..estimates import Settings, estimate_arrays, load_ensembles
+from ..estimates import estimate_arrays
 from ..population import find_population
+from ..settings import Settings, load_ensembles
 from ..targets import CLASS_EDGES, SED_CLASSES
 
 __all__ = ["plot_population", "population_of", "population_table", "write_population_figure"]

@@ -105,7 +105,7 @@ def write_report(
 
     Examples
     --------
-    >>> from blase_astro.estimates import load_ensembles
+    >>> from blase_astro.settings import load_ensembles
     >>> from blase_astro.evaluate import out_of_bag_tables
     >>> from blase_astro.evaluate import write_report
     >>> scores = write_report('report', out_of_bag_tables(load_ensembles()), title='A look')

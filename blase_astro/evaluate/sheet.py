@@ -16,9 +16,10 @@ import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
 from .. import plotting
-from ..estimates import Settings, estimate_arrays, load_ensembles
+from ..estimates import estimate_arrays
 from ..io import list_seds, read_seds
 from ..io.output import placed
+from ..settings import Settings, load_ensembles
 from ..workers import Workers
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..columns import column_table, sed_columns
-from ..estimates import Settings, load_ensembles, say_population
+from ..estimates import say_population
 from ..flags import Flag
 from ..io.output import ExistsAlready, check_place, placed
 from ..io.parquet import described_columns, parquet_sink
 from ..points import estimate_sources, grouped, own_settings
 from ..population import Population
+from ..settings import Settings, load_ensembles
 from ..workers import Workers
 from .reading import PointFile
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from ..catalog import matched_columns
 from ..columns import MATCH_COLUMNS, column_table
-from ..estimates import Settings
 from ..io.append import check_names
 from ..io.output import placed
 from ..io.parquet import append_made, described_columns, rows_as_table
+from ..settings import Settings
 from ..sky import find_position, positions
 
 if TYPE_CHECKING:

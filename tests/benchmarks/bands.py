@@ -20,11 +20,12 @@ from astropy.table import Table
 from made_with import record
 
 from blase_astro.bands import points_from_bands, read_bands
-from blase_astro.estimates import Settings, estimate_arrays, load_ensembles
+from blase_astro.estimates import estimate_arrays
 from blase_astro.evaluate import evaluate_groups
 from blase_astro.flags import Flag
 from blase_astro.io import read_seds
 from blase_astro.io.table import points_from_seds
+from blase_astro.settings import Settings, load_ensembles
 from blase_astro.simulate.physics import _host
 from blase_astro.targets import sed_class
 

@@ -31,10 +31,10 @@ from scipy.optimize import least_squares
 
 from blase_astro.calibration import calibrate_out_of_bag
 from blase_astro.ensemble import mean_level
-from blase_astro.estimates import load_ensembles
 from blase_astro.evaluate import evaluate_groups, out_of_bag
 from blase_astro.io import read_points, read_seds
 from blase_astro.sed import bin_points, usable
+from blase_astro.settings import load_ensembles
 from blase_astro.sky import pairs
 
 RICH = 30  # measurements

@@ -15,8 +15,9 @@ import numpy as np
 from made_with import record
 
 from blase_astro.bulk import read_chunks
-from blase_astro.estimates import Settings, estimate_binned
+from blase_astro.estimates import estimate_binned
 from blase_astro.flags import Flag
+from blase_astro.settings import Settings
 
 
 def thinned(chunk, rng):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from astropy.table import Table
 
-from blase_astro.estimates import load_ensembles
+from blase_astro.settings import load_ensembles
 
 NAME = "made_with.ecsv"
 

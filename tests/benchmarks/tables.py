@@ -21,9 +21,9 @@ import simulated
 from astropy.table import Table
 from made_with import record
 
-from blase_astro.estimates import load_ensembles
 from blase_astro.evaluate import evaluate_groups, out_of_bag
 from blase_astro.sed import RICH_BINS
+from blase_astro.settings import load_ensembles
 
 TABLES = compare.TABLES
 
