@@ -20,6 +20,7 @@ from blase_astro.evaluate import (
     score,
     score_text,
     sed_panels,
+    sheet,
     write_sheet,
 )
 from blase_astro.io import sed_table
@@ -384,6 +385,32 @@ def test_plot_many(tmp_path, capsys):
     assert main([*arguments, "-o", str(tmp_path / "pages.png")]) == 1
     assert "need more than one page; wanted a .pdf file" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pages.pdf", "seds", "sheet.png"]
+
+
+def test_several_processes_draw_the_same(tmp_path, ensemble_dir, monkeypatch, capsys):
+    """Pages and their order, what is said and the summary; a contact sheet as well."""
+    pypdf = pytest.importorskip("pypdf")
+    monkeypatch.setattr(sheet, "_PIECE", 12)
+    folder = tmp_path / "seds"
+    folder.mkdir()
+    for i in range(53):
+        SED.write(folder / f"{i:03d}.txt", format="vou-sed")
+    (folder / "017.txt").write_text("no SED")
+    words = ["plot", str(folder), "--ensemble", str(ensemble_dir)]
+    for more, n_pages in (([], 52), (["--contact-sheet"], 5)):
+        texts = []
+        for jobs in ("1", "2"):
+            output = tmp_path / f"{n_pages}-{jobs}.pdf"
+            assert main([*words, "-o", str(output), "--jobs", jobs, *more]) == 0
+            said = capsys.readouterr().err
+            assert "52 SEDs drawn" in said
+            assert "017.txt" in said
+            pages = pypdf.PdfReader(output).pages
+            assert len(pages) == n_pages
+            texts.append([page.extract_text() for page in pages])
+        if not more:
+            assert texts[0] == texts[1]
+            assert "052.txt" in texts[1][-1]
 
 
 def test_sheet_refuses(tmp_path):

@@ -216,7 +216,6 @@ def _bound(workers, pieces, path, progress, total):
             progress(done, total)
     if not n:
         raise ValueError("there is no SED to draw")
-    writer.compress_identical_objects()
     writer.write(path)
     return n
 
