@@ -1,11 +1,17 @@
 """Calibration of predictive distributions: what the out-of-bag labels say of their width."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .sed import RICH_BINS
+
+if TYPE_CHECKING:
+    from ._types import ArrayLike, Iterator
 
 __all__ = ["Calibration", "calibrate_out_of_bag", "fit_calibration"]
 
@@ -197,7 +203,7 @@ class Calibration:
         return calibration
 
 
-def fit_calibration(pit, n_bins):
+def fit_calibration(pit: ArrayLike, n_bins: ArrayLike) -> Calibration:
     """Calibration from sources that the ensemble never saw.
 
     Parameters
@@ -243,7 +249,9 @@ def fit_calibration(pit, n_bins):
     return Calibration(lowest, np.array([len(s) for s in scores]), np.concatenate(scores))
 
 
-def calibrate_out_of_bag(bag, pit, n_bins):
+def calibrate_out_of_bag(
+    bag: ArrayLike, pit: ArrayLike, n_bins: ArrayLike
+) -> Iterator[tuple[np.ndarray, Calibration]]:
     """Calibrations to test with: that of each bag is made from the sources of all other bags.
 
     Parameters

@@ -1,6 +1,9 @@
 """Annotate catalogs with the estimates, match catalogs with the training set."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +18,9 @@ from .rest import rest_frame
 from .settings import Settings
 from .sky import find_position, known_positions, positions
 from .times import seds_of_time, time_meta
+
+if TYPE_CHECKING:
+    from ._types import Any, AnyPath, Seds, Table
 
 __all__ = ["annotate", "annotate_file", "match", "match_file"]
 
@@ -214,7 +220,15 @@ def _annotated(
     return column_table(arrays, columns, settings.meta(command) | time_meta(mjd), prefix)
 
 
-def annotate(catalog, seds=None, *, overwrite_columns=False, jobs=1, progress=None, **options):
+def annotate(
+    catalog: Table,
+    seds: Seds | None = None,
+    *,
+    overwrite_columns: bool = False,
+    jobs: Any = 1,
+    progress: Any = None,
+    **options: Any,
+) -> Table:
     """Append the estimates of SEDs to the rows of a catalog.
 
     Parameters
@@ -307,7 +321,7 @@ def matched_columns(position, settings):
     return arrays | {"peak_flags": flags}
 
 
-def match(catalog, *, overwrite_columns=False, **options):
+def match(catalog: Table, *, overwrite_columns: bool = False, **options: Any) -> Table:
     """Which sources of a catalog are in the training set, in which bag, and how far off.
 
     Parameters
@@ -358,16 +372,16 @@ def match(catalog, *, overwrite_columns=False, **options):
 
 
 def annotate_file(
-    catalog,
-    seds,
-    output,
+    catalog: AnyPath,
+    seds: Seds | None,
+    output: AnyPath,
     *,
-    overwrite=False,
-    overwrite_columns=False,
-    jobs=1,
-    progress=None,
-    **options,
-):
+    overwrite: bool = False,
+    overwrite_columns: Any = False,
+    jobs: Any = 1,
+    progress: Any = None,
+    **options: Any,
+) -> Table:
     """Append the estimates of SEDs to a catalog file and leave everything else in it untouched.
 
     Parameters
@@ -413,7 +427,14 @@ def annotate_file(
     return _append(catalog, output, make, overwrite, overwrite_columns)
 
 
-def match_file(catalog, output, *, overwrite=False, overwrite_columns=False, **options):
+def match_file(
+    catalog: Any,
+    output: Any,
+    *,
+    overwrite: Any = False,
+    overwrite_columns: Any = False,
+    **options: Any,
+) -> Table:
     """Append what `match` finds to a catalog file and leave everything else in it untouched.
 
     Parameters

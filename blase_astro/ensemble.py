@@ -27,7 +27,7 @@ _CHUNK = 512
 _ROWS = 16
 
 
-def mean_level(binned):
+def mean_level(binned: np.ndarray) -> np.ndarray:
     """Mean level of each binned SED.
 
     Parameters

@@ -1,5 +1,9 @@
 """SEDs of any kind to estimates, in blocks."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .bulk import read_chunks
@@ -17,6 +21,9 @@ from .sky import icrs
 from .targets import CLASS_EDGES, SED_CLASSES
 from .times import seds_of_time, time_meta
 
+if TYPE_CHECKING:
+    from ._types import Any, AnyPath, Callable, Position, Seds, Table
+
 __all__ = ["estimate", "estimate_arrays", "estimate_binned"]
 
 # From this distance of a catalog's population from that of the training on it is worth saying,
@@ -25,7 +32,16 @@ _OTHER_POPULATION = 0.25
 _ENOUGH_SOURCES = 30
 
 
-def estimate_binned(binned, n_points, ra, dec, settings, *, unread=False, foreign=False):
+def estimate_binned(
+    binned: np.ndarray,
+    n_points: np.ndarray,
+    ra: np.ndarray,
+    dec: np.ndarray,
+    settings: Settings,
+    *,
+    unread: bool = False,
+    foreign: bool = False,
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """Estimates of binned SEDs as arrays by column name: what everything else goes through.
 
     Parameters
@@ -318,17 +334,17 @@ def _placed(chunks, position):
 
 
 def estimate_arrays(
-    seds,
-    settings,
+    seds: Any,
+    settings: Settings,
     *,
-    position=None,
-    mjd=None,
-    undated="drop",
-    jobs=1,
-    progress=None,
-    say=None,
-    leave_out=None,
-):
+    position: Any = None,
+    mjd: Any = None,
+    undated: Any = "drop",
+    jobs: Any = 1,
+    progress: Any = None,
+    say: Any = None,
+    leave_out: Any = None,
+) -> dict[str, np.ndarray]:
     """As `estimate`, but plain arrays: quicker to start, as no table has to be imported.
 
     Parameters
@@ -369,18 +385,18 @@ def estimate_arrays(
 
 
 def estimate(
-    seds,
+    seds: Seds,
     *,
-    position=None,
-    mjd=None,
-    undated="drop",
-    jobs=1,
-    progress=None,
-    say=None,
-    leave_out=None,
-    command="",
-    **options,
-):
+    position: Position | None = None,
+    mjd: Any = None,
+    undated: str = "drop",
+    jobs: int = 1,
+    progress: Callable[..., Any] | None = None,
+    say: Callable[..., Any] | None = None,
+    leave_out: AnyPath | None = None,
+    command: str = "",
+    **options: Any,
+) -> Table:
     """Estimate the synchrotron peak of SEDs.
 
     A source of the training set is estimated by the members that never saw it; it is recognised

@@ -3,6 +3,8 @@
 Needs the extra ``online`` (`astroquery`); nothing else in the package asks the network.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import queue
@@ -10,6 +12,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +25,9 @@ from .io.output import placed
 from .io.ssdc import read_ssdc
 from .io.values import numbers, texts
 from .io.vizier import vizier_sed
+
+if TYPE_CHECKING:
+    from ._types import Radius, Sequence, SkyCoord, Table
 
 __all__ = ["CATALOGS", "SERVICES", "fetch_catalog", "fetch_sed", "resolve_name"]
 
@@ -45,7 +51,14 @@ _last_request = {}
 _GRACE = 0.5  # seconds that a request has to say itself that it took too long
 
 
-def fetch_sed(target, services=SERVICES, *, radius=5.0, timeout=60.0, max_age=7.0):
+def fetch_sed(
+    target: str | SkyCoord,
+    services: Sequence[str] = SERVICES,
+    *,
+    radius: Radius = 5.0,
+    timeout: float = 60.0,
+    max_age: float = 7.0,
+) -> Table:
     """Fetch the SED of a source from NED, VizieR and the SSDC, and merge it.
 
     Answers are kept in the folder ``blase_astro`` of astropy's cache. Fluxes are as the services
@@ -120,7 +133,7 @@ def fetch_sed(target, services=SERVICES, *, radius=5.0, timeout=60.0, max_age=7.
     return sed
 
 
-def fetch_catalog(name, *, timeout=300.0, cache=True):
+def fetch_catalog(name: str, *, timeout: float = 300.0, cache: bool = True) -> Table:
     """Fetch a source catalog from VizieR, all rows and columns.
 
     Parameters
@@ -186,7 +199,7 @@ def fetch_catalog(name, *, timeout=300.0, cache=True):
     return _savable(max(usable, key=len), wanted)
 
 
-def resolve_name(name, *, timeout=60.0, max_age=7.0):
+def resolve_name(name: str, *, timeout: float = 60.0, max_age: float = 7.0) -> tuple[float, float]:
     """Position of a named source, by CDS's Sesame (SIMBAD, NED, VizieR).
 
     Parameters

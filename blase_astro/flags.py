@@ -1,10 +1,16 @@
 """Flags: why an estimate is missing or should not be trusted."""
 
+from __future__ import annotations
+
 import enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .ensemble import mean_level
+
+if TYPE_CHECKING:
+    from ._types import Any, Ensemble
 
 __all__ = [
     "FEW_BINS",
@@ -93,7 +99,7 @@ _NO_BLAZAR = Flag.ONE_SIDED | Flag.MEMBERS_DISAGREE
 _GOOD, _CARE = 0.25, 0.6
 
 
-def flag_names(flags):
+def flag_names(flags: int) -> str:
     """Names of the flags of a bit mask.
 
     Parameters
@@ -115,7 +121,15 @@ def flag_names(flags):
     return " ".join(flag.name for flag in Flag if flag & int(flags))
 
 
-def reasons(ra, dec, n_bins, n_near, *, unread=False, foreign=False):
+def reasons(
+    ra: np.ndarray,
+    dec: np.ndarray,
+    n_bins: np.ndarray,
+    n_near: np.ndarray,
+    *,
+    unread: bool = False,
+    foreign: bool = False,
+) -> np.ndarray:
     """Flags that need no estimate.
 
     Parameters
@@ -147,7 +161,14 @@ def reasons(ra, dec, n_bins, n_near, *, unread=False, foreign=False):
     return flags
 
 
-def doubts(ensemble, binned, median, width, spread, level):
+def doubts(
+    ensemble: Ensemble,
+    binned: np.ndarray,
+    median: np.ndarray,
+    width: np.ndarray,
+    spread: np.ndarray,
+    level: float,
+) -> np.ndarray:
     """Flags that compare an estimate with what the ensemble was trained on.
 
     Parameters
@@ -187,7 +208,7 @@ def doubts(ensemble, binned, median, width, spread, level):
     return flags
 
 
-def peak_quality(std, flags):
+def peak_quality(std: np.ndarray, flags: np.ndarray) -> np.ndarray:
     """One number for how far an estimate can be trusted, from what is known before the label.
 
     Parameters
@@ -250,7 +271,7 @@ def _pattern_distance(patterns, known):
     return nearest[inverse]
 
 
-def flag_reference(binned, spread):
+def flag_reference(binned: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
     """What the flags compare an SED with: made once from the training SEDs.
 
     Parameters

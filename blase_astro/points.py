@@ -1,6 +1,8 @@
 """Estimates of many sources from plain arrays: one row a measurement, nothing a source."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from .io.table import Points
 from .io.values import column_flags, column_numbers
 from .settings import Settings
 from .sky import icrs, known_positions
+
+if TYPE_CHECKING:
+    from ._types import Any, ArrayLike, Callable, Iterator
 
 __all__ = ["Sources", "estimate_points", "estimate_sources", "grouped", "own_settings"]
 
@@ -101,7 +106,9 @@ def _first_known(ra, dec, starts):
     return ra[rows], dec[rows]
 
 
-def grouped(source, ra, dec, columns, offsets=None):
+def grouped(
+    source: Any, ra: Any, dec: Any, columns: dict[str, Any], offsets: Any = None
+) -> Sources:
     """What a user brings as `Sources`, after a look at lengths and types.
 
     Parameters
@@ -207,7 +214,7 @@ def _groups(source):
     return heads[np.sort(first)], np.append(0, np.cumsum(np.bincount(row_group))), order
 
 
-def estimate_sources(blocks, settings):
+def estimate_sources(blocks: Any, settings: Any) -> Iterator[dict[str, np.ndarray]]:
     """Estimates of measurements, block by block.
 
     Parameters
@@ -230,7 +237,9 @@ def estimate_sources(blocks, settings):
         yield {"source": columns.pop("name")} | columns, *population
 
 
-def own_settings(blocks, settings, say=None):
+def own_settings(
+    blocks: Callable[..., Any], settings: Any, say: Callable[..., Any] | None = None
+) -> Any:
     """Settings with the population of the catalog itself, where that is asked for.
 
     Parameters
@@ -269,21 +278,21 @@ def _evenly(chunks):
 
 
 def estimate_points(
-    source,
-    ra,
-    dec,
-    frequency,
-    nufnu,
-    nufnu_upper=None,
-    nufnu_lower=None,
-    upper_limit=None,
+    source: ArrayLike,
+    ra: ArrayLike,
+    dec: ArrayLike,
+    frequency: ArrayLike,
+    nufnu: ArrayLike,
+    nufnu_upper: ArrayLike | None = None,
+    nufnu_lower: ArrayLike | None = None,
+    upper_limit: ArrayLike | None = None,
     *,
-    duplicate=None,
-    offsets=None,
-    progress=None,
-    say=None,
-    **options,
-):
+    duplicate: ArrayLike | None = None,
+    offsets: ArrayLike | None = None,
+    progress: Callable[..., Any] | None = None,
+    say: Callable[..., Any] | None = None,
+    **options: Any,
+) -> dict[str, np.ndarray]:
     """Estimate the synchrotron peaks of many sources from arrays, one row a measurement.
 
     Nothing is made for a source alone and nothing held but inputs, outputs and a block of some

@@ -1,8 +1,13 @@
 """How common each peak frequency is among the sources of a catalog: found, and used as a prior."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ._types import Any, AnyPath, ArrayLike, Ensemble
 
 __all__ = [
     "Population",
@@ -54,7 +59,7 @@ def _smooth(share, step, width=_SMOOTHING):
     return (kernel / kernel.sum(axis=0)) @ share
 
 
-def training_population(ensemble):
+def training_population(ensemble: Ensemble) -> Population:
     """The population that the networks lean on.
 
     Parameters
@@ -97,7 +102,7 @@ def _on_one_grid(ensemble, distribution):
     return grid, np.diff(cdf, axis=1)
 
 
-def flat(training):
+def flat(training: Population) -> Population:
     """A population that has every peak equally often.
 
     Parameters
@@ -128,7 +133,7 @@ def _ratio(population, training):
     return ratio[np.clip(np.arange(len(ratio)), first, last)]
 
 
-def with_population(distribution, training, population):
+def with_population(distribution: Any, training: Population, population: Population) -> Any:
     """Predictive distributions under another population than that of the training.
 
     Parameters
@@ -162,14 +167,14 @@ def with_population(distribution, training, population):
 
 
 def find_population(
-    distribution,
-    training,
-    weight=None,
+    distribution: Any,
+    training: Population,
+    weight: ArrayLike | None = None,
     *,
-    n_steps=_STEPS,
-    smoothing=_SMOOTHING,
-    mixed_in=_MIXED_IN,
-):
+    n_steps: int = _STEPS,
+    smoothing: float = _SMOOTHING,
+    mixed_in: float = _MIXED_IN,
+) -> Population:
     """The population of a catalog, from the distributions of its sources.
 
     Parameters
@@ -243,7 +248,7 @@ def _shares(distribution, grid):
     return np.diff(cdf, axis=1)
 
 
-def distance(one, other):
+def distance(one: Population, other: Population) -> float:
     """Kolmogorov-Smirnov distance of two populations on one grid.
 
     Parameters
@@ -267,7 +272,7 @@ def distance(one, other):
     return float(np.abs(np.cumsum(one.share - other.share)).max())
 
 
-def read_population(path, training):
+def read_population(path: AnyPath, training: Population) -> Population:
     """A population from a file.
 
     Parameters

@@ -1,11 +1,17 @@
 """From measurements to binned SEDs: which points count, and into which bin they go."""
 
+from __future__ import annotations
+
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .io.table import points_from_seds, sed_arrays, texts
+
+if TYPE_CHECKING:
+    from ._types import Iterable, Points, Table
 
 __all__ = [
     "BIN_EDGES",
@@ -22,7 +28,7 @@ RICH_BINS = 12
 
 
 @cache
-def load_bins(name="v1"):
+def load_bins(name: str = "v1") -> np.ndarray:
     """Frequency bins of the binned SEDs.
 
     Parameters
@@ -62,7 +68,14 @@ def load_bins(name="v1"):
 BIN_EDGES = load_bins()
 
 
-def usable(frequency, nufnu, nufnu_upper, nufnu_lower, upper_limit, duplicate):
+def usable(
+    frequency: np.ndarray,
+    nufnu: np.ndarray,
+    nufnu_upper: np.ndarray,
+    nufnu_lower: np.ndarray,
+    upper_limit: np.ndarray,
+    duplicate: np.ndarray,
+) -> np.ndarray:
     """Which measurements count: the one rule, on arrays.
 
     A usable point is a detection (no upper limit) with a finite frequency > 0 whose nu F_nu is
@@ -103,7 +116,7 @@ def usable(frequency, nufnu, nufnu_upper, nufnu_lower, upper_limit, duplicate):
     return measured & inside & ~upper_limit & ~duplicate
 
 
-def unusable_reason(sed):
+def unusable_reason(sed: Table) -> np.ndarray:
     """Why measurements of an SED do not count.
 
     Parameters
@@ -140,7 +153,7 @@ def unusable_reason(sed):
     return np.select(list(cases.values()), list(cases), "flux outside its bounds")
 
 
-def bin_points(points, edges=BIN_EDGES):
+def bin_points(points: Points, edges: np.ndarray = BIN_EDGES) -> tuple[np.ndarray, np.ndarray]:
     """Mean log nu F_nu of the usable points of each SED in each frequency bin.
 
     Parameters
@@ -178,7 +191,7 @@ def bin_points(points, edges=BIN_EDGES):
     return mean, count.sum(axis=1).astype(np.int32)
 
 
-def bin_seds(seds, edges=BIN_EDGES):
+def bin_seds(seds: Iterable[Table], edges: np.ndarray = BIN_EDGES) -> np.ndarray:
     """Binned SEDs of SED tables.
 
     Parameters

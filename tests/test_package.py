@@ -151,7 +151,7 @@ def public_functions():
 def test_public_functions_are_annotated():
     """What goes in and what comes out, for type checkers; `mypy` checks that it is true."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
-    waiting = [name for rule in settings["overrides"] for name in rule["module"]]
+    waiting = settings["overrides"][0]["module"]
     missing = []
     for name, function in public_functions().items():
         if not any(fnmatch(function.__module__, pattern) for pattern in waiting):

@@ -1,5 +1,9 @@
 """The distribution of peaks of a catalog, freed of the errors of single sources."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..distribution import Distribution
@@ -8,13 +12,18 @@ from ..population import find_population
 from ..settings import Settings, load_ensembles
 from ..targets import CLASS_EDGES, SED_CLASSES
 
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Axes, Ensembles, Table
+
 __all__ = ["plot_population", "population_of", "population_table", "write_population_figure"]
 
 # What is shown is the distribution itself: more steps, less smoothing than for a prior.
 _SHARP = {"n_steps": 30, "smoothing": 0.1, "mixed_in": 1.0}
 
 
-def population_table(estimates, *, ensemble=None, n_bootstrap=200, seed=0):
+def population_table(
+    estimates: Table, *, ensemble: Ensembles | None = None, n_bootstrap: int = 200, seed: int = 0
+) -> Table:
     """The distribution of peaks of a catalog, with bands from a bootstrap.
 
     Parameters
@@ -141,7 +150,15 @@ def _described(table):
     return table
 
 
-def population_of(source, *, ensemble=None, say=None, jobs=1, progress=None, **options):
+def population_of(
+    source: AnyPath,
+    *,
+    ensemble: Any = None,
+    say: Any = None,
+    jobs: Any = 1,
+    progress: Any = None,
+    **options: Any,
+) -> Table:
     """Table of estimates from a file of them, or from SEDs.
 
     Parameters
@@ -180,7 +197,7 @@ def population_of(source, *, ensemble=None, say=None, jobs=1, progress=None, **o
     return population_table(table, ensemble=ensemble, **options)
 
 
-def plot_population(population, ax=None):
+def plot_population(population: Table, ax: Axes | None = None) -> Axes:
     """The distribution of peaks of a catalog beside the histogram of its medians.
 
     Parameters
@@ -225,7 +242,7 @@ def plot_population(population, ax=None):
     return ax
 
 
-def write_population_figure(population, output, *, overwrite=False):
+def write_population_figure(population: Table, output: AnyPath, *, overwrite: bool = False) -> None:
     """Draw the distribution of peaks of a catalog to a file.
 
     Parameters

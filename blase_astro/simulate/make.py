@@ -1,5 +1,9 @@
 """SEDs with a known synchrotron peak: a blazar's physics, seen as the surveys see it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._version import __version__
@@ -9,10 +13,13 @@ from .observation import _observe
 from .physics import _peak, _population, _set_level
 from .sampling import _candidates, _fitting, _pattern_depth, _pattern_rows, _patterns, _survey_rows
 
+if TYPE_CHECKING:
+    from .._types import AnyPath, Table
+
 __all__ = ["simulate_seds", "write_simulated"]
 
 
-def simulate_seds(n, *, seed=0, sampling=None):
+def simulate_seds(n: int, *, seed: int = 0, sampling: Points | None = None) -> tuple[Points, Table]:
     """Simulate SEDs of gamma-ray blazars whose synchrotron peak is known.
 
     The peak frequencies are uniform in log10 from 11.8 to 18 (less what self-absorption and the
@@ -115,7 +122,7 @@ def _points(par, truth, columns, rng):
     )
 
 
-def write_simulated(points, output, *, overwrite=False):
+def write_simulated(points: Points, output: AnyPath, *, overwrite: bool = False) -> None:
     """Write simulated SEDs as files of VOU_Blazars into a zip archive.
 
     Parameters
