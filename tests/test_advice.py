@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from blase_astro import advise, explain
-from blase_astro.advice import BANDS, Fillings, fillings, gaussians, observing, target_list
+from blase_astro.advice import (
+    BANDS,
+    Fillings,
+    fillings,
+    gaussians,
+    observing,
+    p_starlight,
+    target_list,
+)
 from blase_astro.advice.bands import band_columns
 from blase_astro.cli import main
 from blase_astro.distribution import Distribution
@@ -410,3 +418,39 @@ def test_the_command_explains(tmp_path, capsys):
     assert main(words) == 1
     assert "exists already" in capsys.readouterr().err
     assert main(["explain", DEMO / "demo_sed.txt", "--figure", tmp_path / "e.xyz"]) == 1
+
+
+# --- starlight --------------------------------------------------------------------------------
+
+
+def test_starlight_of_simulated_seds():
+    """The probability is that of the simulator, and separates the two kinds."""
+    points, truth = simulate_seds(2000, seed=11)
+    edges = load_bins("v2")
+    probability = p_starlight(bin_points(points, edges)[0], edges)
+    starlight = np.asarray(truth["host_share"]) > 0.5
+    known = np.isfinite(probability)
+    assert known.mean() > 0.8
+    assert abs(probability[known].mean() - starlight[known].mean()) < 0.05
+    assert probability[known & starlight].mean() > probability[known & ~starlight].mean() + 0.25
+
+
+def test_starlight_needs_optical_light():
+    """No answer without it, with too few bins, or for other bins."""
+    edges = load_bins("v2")
+    sed = np.full((3, 33), np.nan)
+    sed[0, [2, 3, 4, 20, 27]] = -12.0
+    sed[1, [2, 16, 27]] = -12.0
+    sed[2, [2, 3, 16, 27]] = -12.0
+    assert_array_equal(np.isfinite(p_starlight(sed, edges)), [False, False, True])
+    assert np.isnan(p_starlight(sed[:, :26], load_bins("v1"))).all()
+    assert p_starlight(sed[:0], edges).shape == (0,)
+    assert "PSTAR" in explain(DEMO / "demo_sed.txt").meta
+
+
+def test_the_host_is_seen_nearby():
+    """Its share falls with the distance."""
+    truth = simulate_seds(2000, seed=1)[1]
+    near, share = truth["redshift"] < 0.15, np.asarray(truth["host_share"])
+    assert ((share >= 0) & (share <= 1)).all()
+    assert np.median(share[near]) > np.median(share[~near]) + 0.1

@@ -92,3 +92,30 @@ def test_services(shared_data):
     assert [w for line in found if not line[0].startswith("-") for w in line] == [
         w for line in words for w in line
     ]
+
+
+def test_advice(shared_data):
+    """The X-rays, in which advice is hardest."""
+    import advice
+
+    table = advice.training_set(shared_data)
+    found = advice.studies(np.asarray(table["binned"]), np.asarray(table["label"]), ("xray",))
+    (row,) = advice.band_rows(dict(found))
+    written = Table.read(TABLES / "advice.ecsv")
+    (line,) = written[written["band"] == "xray"]
+    for name in ("width", "predicted width", "found width", "correlation", "top quarter", "all"):
+        assert_allclose(row[name], line[name], rtol=0, atol=0.0051, err_msg=name)
+
+
+def test_starlight(shared_data):
+    """Every number of the groups."""
+    import advice
+    import starlight
+
+    rows = starlight.group_rows(shared_data, advice.training_set(shared_data))
+    for row, line in zip(rows, Table.read(TABLES / "starlight_groups.ecsv"), strict=True):
+        for name, value in row.items():
+            if name == "sources":
+                assert value == line[name]
+            else:
+                assert_allclose(value, line[name], rtol=0, atol=0.0011, err_msg=name)

@@ -18,6 +18,7 @@ from ..targets import CLASS_EDGES, SED_CLASSES
 from .bands import band_columns
 from .fillings import Fillings
 from .observing import bags, predict
+from .starlight import p_starlight
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,7 +91,8 @@ def explain(
     -------
     explanation : `~astropy.table.Table`
         The SED as it is, then without each band from the radio on, then without each catalog, the
-        one that fits the others least first.
+        one that fits the others least first. ``meta['PSTAR']`` is the probability that the host
+        galaxy gives most of the optical light, where there is some (`p_starlight`).
 
     Raises
     ------
@@ -131,7 +133,9 @@ def explain(
     own = _binned(points, [rows for _, _, rows in groups], edges)
     known = _fillings(settings, fillings)
     arrays |= _offsets(own, binned, bag, distribution, known)
-    table = column_table(arrays, COLUMNS, settings.meta(command))
+    star = p_starlight(binned[:1], edges)[0]
+    meta = settings.meta(command) | ({"PSTAR": float(star)} if np.isfinite(star) else {})
+    table = column_table(arrays, COLUMNS, meta)
     doubt = np.nan_to_num(np.abs(np.asarray(arrays["offset_sigma"])))
     place = np.array([["all", "band", "catalog"].index(kind) for kind in arrays["kind"]])
     order = np.lexsort([np.where(place == 2, -doubt, np.arange(len(doubt))), place])

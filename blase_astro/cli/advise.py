@@ -175,6 +175,8 @@ def _explain(options):
     if not options.output:
         for row in table:
             print(shown(_explained_line(row, table[0])))
+        if "PSTAR" in table.meta:
+            print(f"host galaxy gives most of the optical light: {100 * table.meta['PSTAR']:.0f} %")
     return 0
 
 

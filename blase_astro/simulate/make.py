@@ -10,7 +10,7 @@ from .._version import __version__
 from ..io.output import placed
 from ..io.table import Points
 from .observation import _observe
-from .physics import _peak, _population, _set_level
+from .physics import _host_share, _peak, _population, _set_level
 from .sampling import _candidates, _fitting, _pattern_depth, _pattern_rows, _patterns, _survey_rows
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def simulate_seds(n: int, *, seed: int = 0, sampling: Points | None = None) -> t
     truth : `~astropy.table.Table`
         One row an SED: ``log_nu_peak`` (log10 of Hz, observer's frame) and ``log_nufnu_peak``
         (log10 of erg / (s cm2)) of the synchrotron component alone at its mean flux,
-        ``redshift``, ``ra`` and ``dec`` (deg), ``source_class`` ('bll' or 'fsrq') and ``pattern``
+        ``redshift``, ``ra`` and ``dec`` (deg), ``source_class`` ('bll' or 'fsrq'), ``host_share``
+        (share of the host galaxy in the light at 4.7e14 Hz) and ``pattern``
         (which SED of ``sampling`` gave the sampling, -1 without).
 
     Raises
@@ -95,6 +96,7 @@ def _truth(par, pattern, rng):
             "ra": rng.uniform(0, 360, n),
             "dec": np.degrees(np.arcsin(rng.uniform(-1, 1, n))),
             "source_class": np.where(par["fsrq"], "fsrq", "bll"),
+            "host_share": _host_share(par),
             "pattern": pattern,
         }
     )

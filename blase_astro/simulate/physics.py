@@ -256,3 +256,11 @@ def _total(log_nu, par, synchrotron, compton):
     ):
         depth[band] = absorbed(log_nu[band], par["z"][band])
     return np.log10(total) - depth / _LN10
+
+
+def _host_share(par):
+    """Share of the host galaxy in the light at 4.7e14 Hz, where jet and disc are at their means."""
+    log_nu = np.full(len(par["nu"]), 14.67)
+    host = 10 ** _host(log_nu, par)
+    nucleus = 10 ** _synchrotron(log_nu, par) + 10 ** _disc(log_nu, par) + 10 ** _torus(log_nu, par)
+    return host / (host + 10 ** par["level"] * nucleus)

@@ -18,6 +18,7 @@ import numpy as np
 import recipes
 import services
 import simulated
+import starlight
 from astropy.table import Table
 from made_with import record
 
@@ -85,6 +86,7 @@ def main():
         record(TABLES, [name])
     real = data / "v2"
     advice.main([str(data), "--fit"])
+    starlight.main([str(data)])
     bands.main([str(real / "SEDs.zip"), str(real / "labels.ecsv"), "-o", str(TABLES / "bands")])
     compare.readme(None)
 
