@@ -25,8 +25,8 @@ from made_with import record
 
 from blase_astro.advice import p_starlight
 from blase_astro.advice.starlight import starlight_inputs
-from blase_astro.estimates import load_ensembles
 from blase_astro.sed import bin_points
+from blase_astro.settings import load_ensembles
 from blase_astro.simulate import simulate_seds
 from blase_astro.training.dataset import training_points
 
