@@ -1,23 +1,18 @@
-"""An ensemble beside what else there is, on the same SEDs: run by hand, in minutes.
+"""What else estimates peaks, on the same SEDs, as distributions of the sources of an ensemble.
 
-``python tests/benchmarks/baselines.py SEDs.zip --ensemble my_ensemble -o baselines``
+Every method estimates the training sources of the ensemble without having seen them:
 
-writes ``baselines.ecsv`` and ``baselines.rst``. Every method estimates the training sources of the
-ensemble without having seen them:
-
-- *ensemble*: its out-of-bag estimates, the intervals calibrated on the other bags;
 - *ExtraTrees*: scikit-learn's, on the same bins, levels and bags, calibrated in the same way;
 - *log-parabola*, *cubic*: least-squares fits of the synchrotron side (scipy); where a fit has no
-  peak between 1e11 and 1e19 Hz (the column ``fails``), the median;
+  peak between 1e11 and 1e19 Hz, the median;
 - *median*: of the labels of the other bags;
-- *astroblast*: with ``--blast``, the command of that package, which estimates out of bag what it
-  was trained on, with its own labels and bags.
+- *astroblast*: the command of that package, which estimates out of bag what it was trained on,
+  with its own labels and bags.
 
-The intervals of the fits and of the median reach between the 2.5 and 97.5 percent quantiles of
-the residuals of the other bags, rich (30 measurements or more) and sparse SEDs apart.
+Fits and median get the residuals of the other bags as their distribution, those with 12 filled
+bins or more and the others apart. `accuracy.py` makes the tables.
 """
 
-import argparse
 import csv
 import os
 import subprocess
@@ -26,92 +21,54 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from astropy.table import vstack
 from scipy.optimize import least_squares
 
+from blase_astro import Distribution
 from blase_astro.calibration import calibrate_out_of_bag
 from blase_astro.ensemble import mean_level
-from blase_astro.evaluate import evaluate_groups, out_of_bag
+from blase_astro.evaluate import normal_interval
 from blase_astro.io import read_points, read_seds
-from blase_astro.sed import bin_points, usable
-from blase_astro.settings import load_ensembles
-from blase_astro.sky import pairs
+from blase_astro.sed import RICH_BINS, bin_points, usable
 
-RICH = 30  # measurements
 PEAKS = (11.0, 19.0)  # log10 Hz, where a fitted peak is believed
-COLUMNS = (
-    "target", "method", "sources", "n", "fails", "abs_error_median", "rms", "bias", "outliers",
-    "width_median", "coverage_95", "winkler",
-)  # fmt: skip
+_RESIDUALS = np.linspace(-6, 6, 241)  # dex, centres of the cells of the residuals
 
 
-def main(args=None):
-    """Run all methods and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("archive", help="the SEDs that the ensemble was trained on")
-    parser.add_argument("--ensemble", help="folder of the ensemble (default: the package's)")
-    parser.add_argument("--blast", help="the command of astroblast")
-    parser.add_argument("-o", "--output", default="baselines", help="name without suffix")
-    options = parser.parse_args(args)
-    tables = []
-    for ensemble in load_ensembles(options.ensemble):
-        data = read_sources(options.archive, ensemble)
-        groups = {"rich": data["rich"], "sparse": ~data["rich"]}
-        for method, (mean, lo, hi, fails) in run_methods(data, options).items():
-            scores = evaluate_groups(groups, data["label"], mean, lo, hi)
-            scores["target"], scores["method"] = ensemble.target, method
-            scores["fails"] = [fails.mean(), *(fails[rows].mean() for rows in groups.values())]
-            scores["fails"].info.format = ".3f"
-            tables.append(scores[COLUMNS])
-            print(scores[COLUMNS].pformat(max_width=-1)[2], flush=True)
-    table = vstack(tables, metadata_conflicts="silent")
-    table.write(f"{options.output}.ecsv", overwrite=True)
-    table.write(f"{options.output}.rst", format="ascii.rst", overwrite=True)
-
-
-def read_sources(archive, ensemble):
-    """The training sources of an ensemble that the archive has, as arrays of one length."""
-    sources = out_of_bag(ensemble)
-    names, log_nu, log_flux, binned, source = [], [], [], [], []
+def read_sources(archive, ensemble, edges=None):
+    """Names, points and bins of the sources of an ensemble, in their order."""
+    columns = ensemble.source_columns
+    edges = ensemble.bin_edges if edges is None else edges
+    n = len(columns["label"])
+    data = {"file": [""] * n, "log_nu": [np.empty(0)] * n, "log_flux": [np.empty(0)] * n}
+    data["binned"] = np.full((n, len(edges)), np.nan, np.float32)
     for points in read_points(archive):
-        bins, _ = bin_points(points, ensemble.bin_edges)
+        binned, _ = bin_points(points, edges)
         keep = usable(*points[6:])
-        seds, found, _ = pairs(points.ra, points.dec, sources["ra"], sources["dec"], 5.0)
-        for i, j in zip(seds, found, strict=True):
-            rows = keep & (points.sed == i)
-            names.append(points.name[i])
-            log_nu.append(np.log10(points.frequency[rows]))
-            log_flux.append(np.log10(np.abs(points.nufnu[rows])))
-            binned.append(bins[i])
-            source.append((j, (points.sed == i).sum()))
-    row, n_points = np.array(source).T
-    sources = sources[row]
-    data = {name: np.asarray(sources[name]) for name in sources.colnames}
-    rich = n_points >= RICH
-    print(f"{len(rich)} of {len(ensemble.sources)} sources found, {rich.sum()} rich", flush=True)
-    return data | {
-        "file": names, "log_nu": log_nu, "log_flux": log_flux, "binned": np.array(binned),
-        "rich": rich, "target": ensemble.target,
-    }  # fmt: skip
+        source, _, _ = ensemble.find_source((points.ra, points.dec))
+        for i in np.flatnonzero(source >= 0):
+            rows, j = keep & (points.sed == i), source[i]
+            if np.isfinite(binned[i]).sum() <= np.isfinite(data["binned"][j]).sum():
+                continue  # the same source again
+            data["file"][j], data["binned"][j] = points.name[i], binned[i]
+            data["log_nu"][j] = np.log10(points.frequency[rows])
+            data["log_flux"][j] = np.log10(np.abs(points.nufnu[rows]))
+    data |= {name: columns[name] for name in ("label", "bag", "n_bins")}
+    return data | {"target": ensemble.target}
 
 
-def run_methods(data, options):
-    """Estimate and interval of every method, and where it gave none."""
-    n = len(data["label"])
-    results = {"ensemble": (data["mean"], data["lo"], data["hi"], np.zeros(n, bool))}
-    results["ExtraTrees"] = (*extra_trees(data), np.zeros(n, bool))
+def methods(archive, ensemble, blast=None):
+    """The distributions of every method by its name."""
+    data = read_sources(archive, ensemble)
+    yield "ExtraTrees", extra_trees(data)
     median = of_other_bags(data, np.median)
     for name, degree in (("log-parabola", 2), ("cubic", 3)):
         seds = zip(data["log_nu"], data["log_flux"], strict=True)
         fit = np.array([fit_peak(*sed, degree) for sed in seds])
         fit = fit[:, 0 if data["target"] == "nu_peak" else 1]
-        fails = np.isnan(fit)
-        results[name] = (*with_residual_quantiles(np.where(fails, median, fit), data), fails)
-    results["median"] = (*with_residual_quantiles(median, data), np.zeros(n, bool))
-    if options.blast:
-        mean, lo, hi = astroblast(options, data)
-        results["astroblast"] = (mean, lo, hi, np.isnan(mean))
-    return results
+        yield name, with_residuals(np.where(np.isnan(fit), median, fit), data)
+    yield "median", with_residuals(median, data)
+    if blast:
+        yield "astroblast", astroblast(archive, blast, data)
 
 
 def of_other_bags(data, function):
@@ -122,17 +79,18 @@ def of_other_bags(data, function):
     return value
 
 
-def with_residual_quantiles(mean, data):
-    """Intervals from the residuals of the other bags."""
-    lo, hi = mean.copy(), mean.copy()
-    for b in np.unique(data["bag"]):
-        for rich in (True, False):
-            rows = (data["bag"] == b) & (data["rich"] == rich)
-            others = (data["bag"] != b) & (data["rich"] == rich)
-            low, high = np.quantile((data["label"] - mean)[others], [0.025, 0.975])
-            lo[rows] += low
-            hi[rows] += high
-    return mean, lo, hi
+def with_residuals(mean, data):
+    """Estimates with the residuals of the other bags about them."""
+    rich, bag = data["n_bins"] >= RICH_BINS, data["bag"]
+    step = _RESIDUALS[1] - _RESIDUALS[0]
+    edges = np.append(_RESIDUALS, _RESIDUALS[-1] + step) - step / 2
+    probability = np.empty((len(mean), len(_RESIDUALS)))
+    for b in np.unique(bag):
+        for group in (rich, ~rich):
+            others = (bag != b) & group
+            count, _ = np.histogram((data["label"] - mean)[others], edges)
+            probability[(bag == b) & group] = count / count.sum()
+    return Distribution(_RESIDUALS, probability, mean)
 
 
 # --- a fit of the synchrotron side ------------------------------------------------------------
@@ -200,25 +158,31 @@ def extra_trees(data):
         trees = np.array([tree.predict(inputs[~others]) for tree in model.estimators_])
         mean[~others] = trees.mean(axis=0) + shift[~others]
         std[~others] = np.hypot(trees.std(axis=0), 0.05)
-    lo, hi = np.empty(len(label)), np.empty(len(label))
-    for rows, calibration in calibrate_out_of_bag(bag, label, mean, std, data["n_bins"]):
-        lo[rows], hi[rows] = calibration.interval(mean[rows], std[rows], data["n_bins"][rows])
-    return mean, lo, hi
+    return calibrated(Distribution.normal(mean, std), data)
 
 
-def astroblast(options, data):
+def calibrated(raw, data):
+    """Out-of-bag distributions, calibrated on the other bags."""
+    probability = raw.probability.copy()
+    pit, n_bins = raw.cdf(data["label"]), data["n_bins"]
+    for rows, calibration in calibrate_out_of_bag(data["bag"], pit, n_bins):
+        probability[rows] = calibration.apply(raw[rows], n_bins[rows]).probability
+    return Distribution(raw.grid, probability, raw.base)
+
+
+def astroblast(archive, blast, data):
     """Estimates of astroblast; it reads only the newest layout, which our writer writes."""
     row = {name: i for i, name in enumerate(data["file"])}
     result = np.full((2, len(row)), np.nan)
     with tempfile.TemporaryDirectory() as folder:
         seds = Path(folder) / "seds"
         seds.mkdir()
-        for name, sed in read_seds(options.archive):
+        for name, sed in read_seds(archive):
             # One SED that it cannot read ends its run, so that these are left out.
             if name in row and len(data["log_nu"][row[name]]):
                 sed.write(seds / f"{row[name]}.txt", format="vou-sed")
         output = Path(folder) / "out.csv"
-        command = [options.blast, "-s", "-f", str(seds), "-o", str(output)]
+        command = [blast, "-s", "-f", str(seds), "-o", str(output)]
         environment = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}
         subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
         kind = "Frequency" if data["target"] == "nu_peak" else "Flux"
@@ -227,8 +191,5 @@ def astroblast(options, data):
                 i = int(Path(line["Filename"]).stem)
                 result[:, i] = float(line[f"Estimated Peak {kind}"]), float(line[f"{kind} Error"])
     mean, half = result
-    return mean, mean - half, mean + half
-
-
-if __name__ == "__main__":
-    main()
+    # Its errors are the half widths of 95-percent intervals of normal distributions.
+    return Distribution.normal(mean, half / normal_interval(0.0, 1.0)[1])
