@@ -27,7 +27,7 @@ from astropy.table import Table, vstack
 from made_with import record
 
 from blase_astro import Distribution, Ensemble
-from blase_astro.estimates import load_ensembles
+from blase_astro.settings import load_ensembles
 from blase_astro.evaluate import winkler_score
 from blase_astro.io import read_seds
 from blase_astro.population import find_population, flat, with_population
@@ -43,7 +43,7 @@ _FEWEST = 20  # sources of a group that is shown
 CATALOGS = ("RFC", "NVSS", "GAIA", "4FGL-DR3")
 
 
-def write(table, name, rst=None):
+def keep(table, name, rst=None):
     """Write a table for the next run, and for the documentation as a whole or as ``rst``."""
     TABLES.mkdir(exist_ok=True)
     table.write(TABLES / f"{name}.ecsv", overwrite=True)
@@ -232,8 +232,8 @@ def populations():
             )
 
 
-def main(arguments=None):
-    """Make the tables."""
+def main(arguments=None, *, write=True):
+    """Make the tables, and write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of real data")
     parser.add_argument("--others", nargs="*", default=[], metavar="NAME=DIR", help="ensembles")
@@ -241,11 +241,15 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     options.others = [word.split("=", 1) for word in options.others]
     labels = Table.read(options.data / "v2" / "labels.ecsv")
-    table = accuracy(options, labels)
-    write(table, "accuracy", shown(table))
-    write(table_of(list(by_label(labels))), "labels")
-    write(table_of(list(without_catalogs(options, labels))), "catalogs")
-    write(table_of(list(populations())), "populations")
+    tables = {
+        "accuracy": accuracy(options, labels),
+        "labels": table_of(list(by_label(labels))),
+        "catalogs": table_of(list(without_catalogs(options, labels))),
+        "populations": table_of(list(populations())),
+    }
+    for name, table in tables.items() if write else ():
+        keep(table, name, shown(table) if name == "accuracy" else None)
+    return tables
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What each flag means: errors, intervals and coverage with the flag and without, out of bag.
+"""What each flag and quality means: errors, intervals and coverage with and without, out of bag.
 
     python tests/benchmarks/bench_flags.py ARCHIVE [--ensemble DIR] [--thin] [-o docs/tables]
 
@@ -69,6 +69,8 @@ def lines(archive, ensemble, *, thin):
     yield f"{known.sum()} estimates of {target} out of bag (of {len(known)} SEDs)"
     yield f"{'':18}{'n':>7}{'median':>9}{'> 1 dex':>9}{'rms':>9}{'width':>9}{'covered':>9}"
     yield line("all", np.ones(known.sum(), bool), *table)
+    for quality in (3, 2, 1):
+        yield line(f"peak_quality {quality}", found["peak_quality"][known] == quality, *table)
     yield line("no flag", flags == 0, *table)
     for flag in Flag:
         if (flags & flag).any():

@@ -6,9 +6,6 @@ DATA is the folder of real data (``SEDs.zip``). Installs nothing: astroblast has
 its own, whose command is named. All parts together take about half an hour on a quiet machine; with
 ``--parts`` some are made anew:
 
-accuracy
-    Out-of-bag scores of the ensemble beside astroblast, ExtraTrees, fits and the median
-    (`baselines.py`).
 speed
     Whole processes on one SED and on a zip of 3,000, batches in memory (`bench_estimate.py`).
 reading
@@ -31,25 +28,16 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-import baselines
 import bench_estimate
 import bench_faults
 import bench_read
 import numpy as np
-from astropy.table import Table, vstack
-from made_with import record
+from astropy.table import Table
 
 from blase_astro.cli import main as blase
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ROOT / "docs" / "tables"
-TARGETS = {"nu_peak": "log nu_peak", "nufnu_peak": "log nuFnu_peak"}
-SCORES = {
-    "abs_error_median": "median error",
-    "outliers": "beyond 1 dex",
-    "coverage_95": "coverage",
-    "winkler": "Winkler score",
-}
 
 
 def write(table, name):
@@ -57,30 +45,6 @@ def write(table, name):
     TABLES.mkdir(exist_ok=True)
     table.write(TABLES / f"{name}.ecsv", overwrite=True)
     table.write(TABLES / f"{name}.rst", format="ascii.rst", overwrite=True)
-
-
-def accuracy(options):
-    """Scores of all methods, rich and sparse SEDs apart."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "baselines"
-        baselines.main(
-            [str(options.archive), "--blast", options.blast, "-o", str(output)]
-            + (["--ensemble", options.ensemble] if options.ensemble else [])
-        )
-        table = Table.read(f"{output}.ecsv")
-    table = table[np.isin(table["sources"], ["rich", "sparse"])]
-    shown = Table({"target": [TARGETS[name] for name in table["target"]]})
-    shown["method"], shown["SEDs"], shown["n"] = table["method"], table["sources"], table["n"]
-    for column, title in SCORES.items():
-        shown[title] = np.round(np.asarray(table[column], float), 3)
-        shown[title].info.format = ".3f"
-    blocks = [
-        shown[(shown["target"] == target) & (shown["SEDs"] == kind)]
-        for target in TARGETS.values()
-        for kind in ("rich", "sparse")
-    ]
-    write(vstack(blocks), "accuracy")
-    record(TABLES, ["accuracy"], options.ensemble or None)
 
 
 def commands(options, folder):
@@ -187,30 +151,25 @@ def faults(options):
 
 def summary(table):
     """Rows of the summary: what, ours, theirs."""
-    scores, sides = table["accuracy"], ("ensemble", "astroblast")
+    scores = table["accuracy"]
+    kinds = {("SSDC", "all"): "SSDC", ("surveys, 12 bins", "all"): "surveys of 12 bins"}
+    kinds |= {("surveys, 12 bins", "HSP"): "their HSPs", ("sparse", "all"): "sparse"}
 
-    def two(column, target, form=".3f"):
-        """Rich and sparse SEDs, of each side."""
+    def each(column, form, target="nu_peak", kinds=tuple(kinds)):
+        """Numbers of the kinds of SEDs, of each side."""
         here = scores[scores["target"] == target]
-        return [
-            ", ".join(
-                f"{here[column][(here['method'] == side) & (here['SEDs'] == kind)][0]:{form}}"
-                for kind in ("rich", "sparse")
-            )
-            for side in sides
-        ]
+        for method in ("blase_astro", "astroblast"):
+            mine = here[here["method"] == method]
+            at = [(mine["SEDs"] == kind) & (mine["class"] == name) for kind, name in kinds]
+            yield ", ".join(format(float(mine[column][rows][0]), form) for rows in at)
 
-    n = [scores["n"][scores["SEDs"] == kind][0] for kind in ("rich", "sparse")]
-    yield (
-        f"median error of log nu_peak, dex ({n[0]} rich, {n[1]} sparse SEDs)",
-        *two("median error", "log nu_peak"),
-    )
-    yield "coverage of its 95-percent intervals", *two("coverage", "log nu_peak")
-    yield (
-        "mean Winkler score of these (less is better)",
-        *two("Winkler score", "log nu_peak", ".2f"),
-    )
-    yield "median error of log nuFnu_peak, dex", *two("median error", "log nuFnu_peak")
+    yield f"log nu_peak, dex: {', '.join(kinds.values())}", "", ""
+    yield "... median error", *each("error", ".3f")
+    yield "... bias", *each("bias", "+.2f")
+    yield "... mean Winkler score (less is better)", *each("Winkler", ".2f")
+    yield "... coverage of 95-percent intervals", *each("95%", ".2f")
+    whole = [key for key in kinds if key[1] == "all"]
+    yield "median error of log nuFnu_peak, dex", *each("error", ".3f", "nufnu_peak", whole)
     for row in table["speed"]:
         if "CPU" not in row["job"]:
             ours, stock, one = map(number, row["blase_astro", "astroblast", "one thread"])
@@ -256,7 +215,7 @@ def readme(_options):
     )
 
 
-PARTS = {part.__name__: part for part in (accuracy, speed, reading, faults, readme)}
+PARTS = {part.__name__: part for part in (speed, reading, faults, readme)}
 
 
 def main():

@@ -37,8 +37,8 @@ VARIANTS = {
     "no bands dropped": {"drop_bands": 0.0},
     "nothing dropped": {"drop_bands": 0.0, "drop_bins": 0.0},
     "layers of 256, 128, 64": {"hidden": (256, 128, 64), "dropout": (0.1, 0.1, 0.05)},
-    "30 epochs": {"epochs": 30},
-    "60 epochs": {"epochs": 60},
+    "20 epochs": {"epochs": 20},
+    "80 epochs": {"epochs": 80},
     "pattern alone": {"simulated": 0},
     "pattern alone, nothing dropped": {"simulated": 0, "drop_bands": 0.0, "drop_bins": 0.0},
 }

@@ -52,8 +52,9 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=12345)
     parser.add_argument("-o", "--output", type=Path, help="folder for simulated.ecsv and .rst")
     options = parser.parse_args(arguments)
-    real = read_training_set(options.data / "SEDs.zip")
-    sampling = training_points(options.data / "SEDs.zip", real)
+    archive = options.data / "v2" / "SEDs.zip"
+    real = read_training_set(archive, Table.read(archive.with_name("labels.ecsv")))
+    sampling = training_points(archive, real)
     points, truth = simulate_seds(options.n, seed=options.seed, sampling=sampling)
     classes = sed_class(np.asarray(truth["log_nu_peak"]))
     found = []
