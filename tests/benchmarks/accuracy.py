@@ -27,11 +27,11 @@ from astropy.table import Table, vstack
 from made_with import record
 
 from blase_astro import Distribution, Ensemble
-from blase_astro.settings import load_ensembles
 from blase_astro.evaluate import winkler_score
 from blase_astro.io import read_seds
 from blase_astro.population import find_population, flat, with_population
 from blase_astro.sed import RICH_BINS, bin_seds
+from blase_astro.settings import load_ensembles
 from blase_astro.sky import match_sky
 from blase_astro.targets import SED_CLASSES, sed_class
 
