@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import accuracy
+import advice
 import bands
 import bench_flags
 import compare
