@@ -26,6 +26,8 @@ __all__ = [
     "unit_vectors",
 ]
 
+# Least height (degrees) of the strips that tell where a search is worth it.
+_LEAST_STRIP = 10 / 3600
 FRAMES = ("icrs", "fk5", "fk4", "galactic")
 
 # (longitude, latitude, frame), tried in this order whatever the case of the letters. The
@@ -374,6 +376,7 @@ class SkyIndex:
         ra, dec = np.asarray(ra, float), np.asarray(dec, float)
         self._rows = np.flatnonzero(known_positions(ra, dec))
         self._vectors = unit_vectors(ra[self._rows], dec[self._rows])
+        self._declinations = dec[self._rows]
 
     @cached_property
     def _tree(self):
@@ -399,6 +402,7 @@ class SkyIndex:
         chord = _chord(radius)
         ra, dec = np.asarray(ra, float), np.asarray(dec, float)
         known = np.flatnonzero(known_positions(ra, dec))
+        known = known[self._in_a_strip(dec[known], radius)]
         index, n_near = np.full(len(ra), -1), np.zeros(len(ra), np.int32)
         separation = np.full(len(ra), np.nan)
         if len(known) and len(self._rows):
@@ -408,6 +412,19 @@ class SkyIndex:
             separation[known[hit]] = _separation(distance[hit])
             n_near[known] = count
         return index, separation, n_near
+
+    def _in_a_strip(self, dec, radius):
+        """Which declinations lie within the radius of one of these: few do, and only they can."""
+        reach = arcsec(radius) / 3600 * (1 + 1e-9) + 1e-9
+        width = max(reach, _LEAST_STRIP)
+
+        def strip(declination):
+            return ((declination + (90 + reach)) / width).astype(np.intp)
+
+        marked = np.zeros(int((180 + 2 * reach) / width) + 1, bool)
+        for end in (-reach, 0, reach):
+            marked[strip(self._declinations + end)] = True
+        return marked[strip(dec)]
 
     def _ask(self, points, chord):
         """Nearest row of each point, its distance, and the number of rows within a distance."""

@@ -291,7 +291,10 @@ def append_made(source, like, make, path, check, rows=None):
         lengths = {n: _length(like[n].dtype) for n in new.names if like[n].dtype.kind in "US"}
         metadata = _extended(old, like) | _lengths(lengths)
         schema = pa.schema(fields, metadata=metadata)
-        with parquet.ParquetWriter(path, schema, compression=_compression(file)) as writer:
+        # Trying dictionaries for columns of floats would take most of the time, and gain nothing.
+        words = [field.name for field in fields if not pa.types.is_floating(field.type)]
+        how = {"compression": _compression(file), "use_dictionary": words}
+        with parquet.ParquetWriter(path, schema, **how) as writer:
             for part in _parts(file, rows):
                 added = dict(zip(new.names, _arrow(make(part), new, ()).columns, strict=True))
                 arrays = [added[f.name] if f.name in added else part[f.name] for f in fields]
