@@ -463,13 +463,25 @@ class Ensemble:
 
     def _forward(self, x, which, layers):
         """Last layer of one member; ``layers`` is the memory that its layers are written to."""
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if i > 0:
-                np.maximum(x, 0, out=x)
+        last = len(layers) - 1
+        for i, (weight, bias) in enumerate(zip(self.weights, self._biases, strict=True)):
             np.matmul(x, weight[which], out=layers[i])
-            layers[i] += bias[which]
             x = layers[i]
+            if i < last:
+                np.maximum(x, -bias[which], out=x)
+        x += bias[which]
         return x
+
+    @cached_property
+    def _biases(self):
+        """Biases for layers that go on without theirs: max(x + b, 0) is max(x, -b) + b.
+
+        One pass over the memory does for two; what is left out is added to the next layer's bias.
+        """
+        moved = [self.biases[0].astype(float)]
+        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
+            moved.append(bias + np.einsum("bmi,bmio->bmo", moved[-1], weight))
+        return tuple(bias.astype(np.float32) for bias in moved)
 
     def _moments(self, output, which):
         """Mean and variance (n, 2) of a normal member."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from blase_astro import estimate_points, match
 from blase_astro.cli import main
+from blase_astro.io import read_sed
 from blase_astro.io.files import write_table
 from blase_astro.simulate import simulate_seds
 from blase_astro.survey import PointFile, estimate_parquet, is_point_table, match_parquet, reading
@@ -359,6 +360,13 @@ def test_command(flat, wanted, ensemble_dir, tmp_path, capsys):
     assert main([*words, "-o", tmp_path / "x.fits"]) == 2
     assert main([*words, "-o", out, "--ra", "1", "--dec", "1"]) == 2
     assert main(["estimate", "catalogs/demo_seds.zip", "--resume"]) == 2
+
+
+def test_point_table_is_no_sed(flat, tmp_path):
+    """Where one SED is wanted, the measurements of many are not taken for those of one."""
+    parquet.write_table(pa.table(flat), tmp_path / "points.parquet")
+    with pytest.raises(ValueError, match="point table of several sources"):
+        read_sed(tmp_path / "points.parquet")
 
 
 def test_match(ensembles, ensemble_dir, tmp_path, capsys, monkeypatch):

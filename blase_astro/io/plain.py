@@ -136,6 +136,12 @@ def _parquet(data):
     if file.metadata.num_rows > _MOST_ROWS or size > 2**28:
         raise ValueError(f"{file.metadata.num_rows} rows, no SED has more than {_MOST_ROWS}")
     read = file.read()
+    for name in {"source_id", "object_id"} & set(read.column_names):
+        if len(read[name].unique()) > 1:
+            raise ValueError(
+                "a point table of several sources, no SED; blase estimate with -o NAME.parquet "
+                "(Python: blase_astro.survey.estimate_parquet) takes it"
+            )
     header = (read.schema.metadata or {}).get(b"table_meta_yaml")
     known = meta.get_header_from_yaml(header.decode().split("\n")) if header else {}
     units = {column["name"]: column.get("unit") for column in known.get("datatype", [])}

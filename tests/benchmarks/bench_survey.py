@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 from made_with import record
 from pyarrow import parquet
 
@@ -177,6 +177,16 @@ def products():
     return seconds
 
 
+def write(table):
+    """The table as the documentation shows it; what was not measured is empty."""
+    for name in table.colnames[2:]:
+        table[name] = MaskedColumn(table[name], mask=~(np.asarray(table[name]) > 0))
+        table[name].info.format = ".0f"
+    table["wall time"].unit = "s"
+    table.write(TABLES / "survey.ecsv", overwrite=True)
+    table.write(TABLES / "survey.rst", format="ascii.rst", overwrite=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sources", type=int, default=10**6)
@@ -212,12 +222,7 @@ def main():
         write_sky(folder / "sky.parquet", options.rows)
         words = ["match", folder / "sky.parquet", "--quiet", "-o", folder / "matched.parquet"]
         add("match", options.rows, *launched(LAUNCH, *words))
-    names = ("job", "number", "wall time", "a CPU second", "MiB a process")
-    table = Table(rows=rows, names=names)
-    for name, form in zip(names[2:], (".0f", ".0f", ".0f"), strict=True):
-        table[name].info.format = form
-    table.write(TABLES / "survey.ecsv", overwrite=True)
-    table.write(TABLES / "survey.rst", format="ascii.rst", overwrite=True)
+    write(Table(rows=rows, names=("job", "number", "wall time", "a CPU second", "MiB a process")))
     record(TABLES, ["survey"])
 
 
