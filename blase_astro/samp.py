@@ -1,6 +1,6 @@
 """Tables to TOPCAT, Aladin and other programs of this computer, and what they highlight (SAMP)."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory
@@ -9,6 +9,8 @@ __all__ = ["connected", "highlighted", "send_table"]
 
 _LOAD = {".fits": "table.load.fits", ".vot": "table.load.votable", ".xml": "table.load.votable"}
 _HIGHLIGHT = "table.highlight.row"
+# Looks for rows between two questions whether the hub is there still: it may be killed.
+_LOOKS = 20
 _SECONDS = "120"  # for a program to read a table; text, as the protocol wants it
 
 
@@ -45,7 +47,8 @@ def connected(hub=None):
         try:
             yield client
         finally:
-            client.disconnect()
+            with suppress(OSError, samp.SAMPHubError, samp.SAMPProxyError):  # the hub is gone
+                client.disconnect()
 
 
 def _library():
@@ -161,11 +164,13 @@ def highlighted(client, *, idle=None, seconds=0.1):
     client.bind_receive_notification(_HIGHLIGHT, notified)
     client.bind_receive_call(_HIGHLIGHT, receive)
     client.bind_receive_notification("samp.hub.event.shutdown", lambda *_: rows.put(None))
+    looks = 0
     while True:
         try:
             row = rows.get(timeout=seconds)
         except Empty:
-            if idle is not None and idle():
+            looks += 1
+            if (idle is not None and idle()) or (looks % _LOOKS == 0 and not _answers(client)):
                 return
             continue
         while not rows.empty():  # the newest alone: drawing may be slower than clicking
@@ -173,3 +178,12 @@ def highlighted(client, *, idle=None, seconds=0.1):
         if row is None:
             return
         yield row
+
+
+def _answers(client):
+    """Is the hub there still?"""
+    try:
+        client.ping()
+    except (OSError, _library().SAMPProxyError):
+        return False
+    return True

@@ -1,13 +1,19 @@
 """The measurements of a time."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .io import read_sed, read_seds
-from .io.table import standard_sed
+from .io.table import numbers, standard_sed
 
-__all__ = ["seds_of_time", "time_meta", "within"]
+if TYPE_CHECKING:
+    from ._types import Table
+
+__all__ = ["within"]
 
 
 def check_times(mjd, undated):
@@ -23,7 +29,7 @@ def check_times(mjd, undated):
     return start, end
 
 
-def within(sed, mjd, undated="drop"):
+def within(sed: Table, mjd: tuple[float, float], undated: str = "drop") -> Table:
     """The measurements of an SED that were made in an interval of time.
 
     Parameters
@@ -55,10 +61,7 @@ def within(sed, mjd, undated="drop"):
     """
     first, last = check_times(mjd, undated)
     sed = standard_sed(sed)
-    start, end = (
-        np.ma.filled(np.ma.asarray(sed[name], dtype=float), np.nan)
-        for name in ("mjd_start", "mjd_end")
-    )
+    start, end = numbers(sed, "mjd_start"), numbers(sed, "mjd_end")
     start, end = np.where(np.isnan(start), end, start), np.where(np.isnan(end), start, end)
     inside = (np.minimum(start, end) >= first) & (np.maximum(start, end) <= last)
     return sed[inside | (np.isnan(start) & (undated == "keep"))]

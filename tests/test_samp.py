@@ -115,6 +115,13 @@ def test_rows_come(hub, topcat):
         assert list(rows) == []
 
 
+def test_a_hub_that_is_killed(hub, topcat, monkeypatch):
+    """It says nothing any more, which ends the wait as well."""
+    with connected() as client:
+        monkeypatch.setattr(client, "ping", lambda: (_ for _ in ()).throw(ConnectionRefusedError))
+        assert list(highlighted(client, seconds=0.01)) == []
+
+
 @pytest.mark.parametrize("command", ["estimate", "annotate", "match"])
 def test_commands_send(command, topcat, sed, tmp_path, ensemble_dir, capsys):
     """--samp sends the table that is written or printed else."""

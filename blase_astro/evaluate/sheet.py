@@ -296,7 +296,10 @@ def _page(per_page):
     if per_page == 1:
         figure = Figure(figsize=(9, 6))
         figure.subplots_adjust(left=0.085, right=0.98, bottom=0.2, top=0.77)
-        return figure, [figure.add_subplot()]
+        ax = figure.add_subplot()
+        ax.xaxis.set_label_coords(0.5, -0.07)  # else the size of all ticks is asked for
+        ax.yaxis.set_label_coords(-0.055, 0.5)
+        return figure, [ax]
     n_rows = -(-per_page // 3)
     height = 3.2 * n_rows + 0.6
     figure = Figure(figsize=(13, height))
