@@ -474,7 +474,10 @@ def test_a_missing_package_names_its_extra(monkeypatch, capsys):
 
     monkeypatch.setattr("blase_astro.catalog.match_file", missing)
     assert main(["match", "a.fits", "-o", "b.fits"]) == 1
-    assert 'torch\'; install it with: pip install "blase-astro[train]"' in capsys.readouterr().err
+    assert (
+        "torch'; install it with: python -m pip install torch (part of the extra train)"
+        in capsys.readouterr().err
+    )
 
 
 # --- tables on standard output ----------------------------------------------------------------

@@ -145,8 +145,10 @@ def main(args=None):
         sys.stdout = None
         return 1
     except ImportError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
-        hint = f'; install it with: pip install "blase-astro[{extra}]"' if extra else ""
+        package = (error.name or "").split(".")[0]
+        # The package itself: its name works from an index and from a checkout of ours alike.
+        hint = f"; install it with: python -m pip install {package.replace('_', '-')}"
+        hint = f"{hint} (part of the extra {_EXTRAS[package]})" if package in _EXTRAS else ""
         print(f"blase: error: {error}{hint}", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
