@@ -19,9 +19,9 @@ from .io.append import check_names
 from .io.files import _quiet_units
 from .io.parquet import arrow_table
 from .points import estimate_sources, grouped
-from .population import Population
 from .settings import Settings
 from .sky import icrs
+from .survey.orders import order_of, settings_of
 from .survey.reading import layout_of, nested_sources
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ __all__ = ["estimate", "match", "write"]
 
 # Property of a HATS catalog, and end of the name of the file beside it, with its settings.
 _PROPERTY, _BESIDE = "blase_settings", ".blase_settings.json"
-_PLAIN = ("level", "radius", "bag", "quantiles", "pdf", "shortest")
 
 
 def estimate(catalog: Any, column: str = "sed", *, prefix: str = "", **options: Any) -> Any:
@@ -48,9 +47,8 @@ def estimate(catalog: Any, column: str = "sed", *, prefix: str = "", **options: 
     prefix : str
         Put before the names of the new columns.
     **options
-        ``ensemble``, ``level``, ``radius``, ``bag``, ``population``, ``quantiles``, ``pdf``,
-        ``shortest``: see `~blase_astro.Settings`. An ensemble is given by its path, which every
-        worker has to see; its digest is compared.
+        What `~blase_astro.Settings` lists; for ``rest`` the catalog has a column ``redshift``. An
+        ensemble is given by its path, which every worker has to see; its digest is compared.
 
     Returns
     -------
@@ -182,7 +180,7 @@ def _describe(catalog, known, path):
     from hats.io.parquet_metadata import write_voparquet_in_common_metadata
 
     prefix, percent = known["prefix"], f"{100 * known['level']:g}"
-    columns = estimate_columns(known["quantiles"], pdf=known["pdf"]) | MATCH_COLUMNS
+    columns = estimate_columns(known["quantiles"], pdf=known["pdf"], rest=True) | MATCH_COLUMNS
     columns = {prefix + n: c for n, c in columns.items() if prefix + n in catalog.columns}
     words = {n: column.description.format(percent=percent) for n, column in columns.items()}
     with _quiet_units():
@@ -223,13 +221,8 @@ def _order(settings, ensemble):
             ensemble = str(Path(ensemble).absolute())
         except TypeError:
             raise ValueError("ensemble: wanted a path that all workers see") from None
-    order = {name: getattr(settings, name) for name in _PLAIN}
-    population = settings.population
-    if isinstance(population, Population):
-        grid, share, support = population
-        population = [grid.tolist(), share.tolist(), list(support)]
     digests = {target: e.digest for target, e in settings.ensembles.items()}
-    order |= {"population": population, "ensemble": ensemble, "digests": digests}
+    order = {"settings": order_of(settings), "ensemble": ensemble, "digests": digests}
     return json.dumps(order)
 
 
@@ -237,12 +230,8 @@ def _order(settings, ensemble):
 def _settings(order):
     """The settings again, once a process."""
     order = json.loads(order)
-    digests = order.pop("digests")
-    if isinstance(order["population"], list):
-        grid, share, support = order["population"]
-        order["population"] = Population(np.array(grid), np.array(share), tuple(support))
-    settings = Settings(**order)
-    for target, digest in digests.items():
+    settings = settings_of(order["settings"], order["ensemble"])
+    for target, digest in order["digests"].items():
         mine = settings.ensembles[target].digest if target in settings.ensembles else "none"
         if mine != digest:
             raise ValueError(
@@ -274,8 +263,9 @@ def _sources(frame, column, where):
     nested = pa.array(frame[column].array)  # nested-pandas, or a struct of lists
     if isinstance(nested, pa.ChunkedArray):
         nested = nested.combine_chunks()
-    head = [pa.array(np.asarray(frame[name], float)) for name in where]
-    batch = pa.RecordBatch.from_arrays([*head, nested], [*where, column])
+    names = [*where, *(name for name in ("redshift",) if name in frame)]
+    head = [pa.array(frame[name].to_numpy(float, na_value=np.nan)) for name in names]
+    batch = pa.RecordBatch.from_arrays([*head, nested], [*names, column])
     layout = layout_of(batch.schema, f"column {column!r}", *where)
     return nested_sources(batch, layout._replace(source=None), f"column {column!r}")
 

@@ -44,6 +44,8 @@ class Sources(NamedTuple):
         Where the measurements of each source begin and end.
     order : ndarray of int64, shape (m,), or None
         Row of each measurement, where they do not lie one source after the other.
+    redshift : array_like, shape (n,) or (m,), or None
+        Redshift of each source, or of each measurement.
     """
 
     source: np.ndarray
@@ -52,6 +54,7 @@ class Sources(NamedTuple):
     columns: dict
     offsets: np.ndarray
     order: np.ndarray | None = None
+    redshift: np.ndarray | None = None
 
     def blocks(self):
         """The measurements as `~blase_astro.io.Points`, some sources at a time; at least once."""
@@ -71,18 +74,32 @@ class Sources(NamedTuple):
         offsets = offsets - offsets[0]
         counts = np.diff(offsets)
         names, m = self.source[start:stop], int(offsets[-1])
-        ra, dec = (self._angles(name, slice(start, stop), rows) for name in ("ra", "dec"))
+        sources = slice(start, stop)
+        ra, dec = (degrees(self._part(n, sources, rows), n, hours=n == "ra") for n in ("ra", "dec"))
         if len(ra) != len(names):
-            ra, dec = _first_known(ra, dec, offsets[:-1])
+            first = _first_rows(known_positions(ra, dec), offsets[:-1])
+            ra, dec = ra[first], dec[first]
         ra, dec = icrs((ra, dec), strict=False)
+        redshift = self._redshift(sources, rows, offsets)
         values = [self._numbers(name, rows, m) for name in _UNITS]
         values += [self._flags(name, rows, m) for name in _LIMITS]
-        return Points(names, ra, dec, None, None, np.repeat(np.arange(len(names)), counts), *values)
+        return Points(
+            names, ra, dec, redshift, None, np.repeat(np.arange(len(names)), counts), *values
+        )
 
-    def _angles(self, name, sources, rows):
+    def _part(self, name, sources, rows):
+        """A column of one value a source, or a row."""
         column = getattr(self, name)
-        part = column[sources if len(column) == len(self.source) else rows]
-        return degrees(part, name, hours=name == "ra")
+        return column[sources if len(column) == len(self.source) else rows]
+
+    def _redshift(self, sources, rows, offsets):
+        """Redshift of each source, None where no column has any."""
+        if self.redshift is None:
+            return None
+        redshift = column_numbers(self._part("redshift", sources, rows), "redshift")
+        if len(redshift) == len(offsets) - 1:
+            return redshift
+        return redshift[_first_rows(redshift > 0, offsets[:-1])]
 
     def _numbers(self, name, rows, m):
         column = self.columns[name]
@@ -95,25 +112,28 @@ class Sources(NamedTuple):
         return np.zeros(m, bool) if column is None else column_flags(column[rows], name, True)
 
 
-def _first_known(ra, dec, starts):
-    """The first position of each source that is one, of those of its measurements."""
+def _first_rows(known, starts):
+    """The first row of each source that is known, its first of all where none is."""
     if not len(starts):
-        return ra, dec
-    rows = np.where(known_positions(ra, dec), np.arange(len(ra)), len(ra) - 1)
-    rows = np.minimum.reduceat(rows, starts)
-    ends = np.append(starts[1:], len(ra))
-    rows = np.where(rows < ends, rows, starts)
-    return ra[rows], dec[rows]
+        return np.zeros(0, np.intp)
+    m = len(known)
+    rows = np.minimum.reduceat(np.where(known, np.arange(m), m), starts)
+    return np.where(rows < np.append(starts[1:], m), rows, starts)
 
 
 def grouped(
-    source: Any, ra: Any, dec: Any, columns: dict[str, Any], offsets: Any = None
+    source: Any,
+    ra: Any,
+    dec: Any,
+    columns: dict[str, Any],
+    offsets: Any = None,
+    redshift: Any = None,
 ) -> Sources:
     """What a user brings as `Sources`, after a look at lengths and types.
 
     Parameters
     ----------
-    source, ra, dec, offsets
+    source, ra, dec, offsets, redshift
         As for `estimate_points`.
     columns : dict of array_like
         Measurements by name; None where there are none.
@@ -133,16 +153,16 @@ def grouped(
         source = np.arange(n) if source is None else source
     else:
         n = m
-    source, ra, dec = (
-        _column(values, name, n) for name, values in (("source", source), ("ra", ra), ("dec", dec))
-    )
-    for name, values in (("source", source), ("ra", ra), ("dec", dec)):
+    heads = {"source": source, "ra": ra, "dec": dec, "redshift": redshift}
+    heads = {name: _column(values, name, n) for name, values in heads.items()}
+    for name, values in heads.items():
         _check_length(name, values, n, "measurement" if offsets is None else "source")
+    source, ra, dec, redshift = heads.values()
     source = _identities(source)
     if offsets is not None:
-        return Sources(source, ra, dec, columns, offsets)
+        return Sources(source, ra, dec, columns, offsets, None, redshift)
     source, offsets, order = _groups(source)
-    return Sources(source, ra, dec, columns, offsets, order)
+    return Sources(source, ra, dec, columns, offsets, order, redshift)
 
 
 def _column(values, name, n=None):
@@ -155,7 +175,7 @@ def _column(values, name, n=None):
         values = np.broadcast_to(values, n, subok=True)
     if values.ndim != 1:
         raise ValueError(f"{name}: wanted one value a row, got an array of shape {values.shape}")
-    if name in (*_UNITS, *_LIMITS) and values.dtype.kind not in "fiubO":
+    if name in (*_UNITS, *_LIMITS, "redshift") and values.dtype.kind not in "fiubO":
         raise ValueError(f"{name}: wanted numbers, got values of type {values.dtype}")
     return values
 
@@ -289,6 +309,7 @@ def estimate_points(
     *,
     duplicate: ArrayLike | None = None,
     offsets: ArrayLike | None = None,
+    redshift: ArrayLike | None = None,
     progress: Callable[..., Any] | None = None,
     say: Callable[..., Any] | None = None,
     **options: Any,
@@ -317,14 +338,16 @@ def estimate_points(
         Whether a row repeats another one, such as a copy corrected for EBL.
     offsets : array_like of int, shape (n + 1,), optional
         Where the rows of each source begin and end, as in a list column of Arrow. ``source``
-        (None for 0, 1, ...), ``ra`` and ``dec`` then have one value a source, shape (n,).
+        (None for 0, 1, ...), ``ra``, ``dec`` and ``redshift`` then have one value a source, shape
+        (n,).
+    redshift : array_like, shape (m,), optional
+        Redshift of the source, for ``rest``; of each source the first row counts that has one.
     progress : callable, optional
         Called with the number of sources done and their total.
     say : callable, optional
         Called with a line of text about the population.
     **options
-        ``ensemble``, ``level``, ``radius``, ``bag``, ``population``, ``quantiles``, ``pdf``,
-        ``shortest``: see `~blase_astro.Settings`.
+        What `~blase_astro.Settings` lists.
 
     Returns
     -------
@@ -359,7 +382,7 @@ def estimate_points(
     settings = Settings.of(options)
     measured = {"frequency": frequency, "nufnu": nufnu, "nufnu_upper": nufnu_upper}
     measured |= {"nufnu_lower": nufnu_lower, "upper_limit": upper_limit, "duplicate": duplicate}
-    sources = grouped(source, ra, dec, measured, offsets)
+    sources = grouped(source, ra, dec, measured, offsets, redshift)
     settings = own_settings(sources.blocks, settings, say)
     n, done, columns, total, n_estimated = len(sources.source), 0, {}, 0.0, 0
     for block, posterior, estimated in estimate_sources(sources.blocks(), settings):

@@ -202,3 +202,20 @@ def test_partition_fails_and_resume(hats, wanted, ensemble_dir, client, tmp_path
         assert word in words
     properties = next(out.rglob("hats.properties")).read_text()
     assert "blase_settings" in properties
+
+
+def test_rest_frame(hats, points, ensemble_dir):
+    """Redshifts of the catalog reach the estimates; unknown ones are null."""
+    z = np.where(np.arange(N) % 3 == 0, np.nan, 0.5)
+
+    def with_redshift(frame):
+        values = pd.array(z[frame["id"].to_numpy().astype(int)], pd.ArrowDtype(pa.float64()))
+        return frame.assign(redshift=values)
+
+    catalog = lsdb.open_catalog(hats).map_partitions(with_redshift)
+    lazy = blase_astro.lsdb.estimate(catalog, ensemble=ensemble_dir, rest=True, prefix="b_")
+    frame = lazy.compute(progress_bar=False).sort_values("id")
+    moved = frame["b_log_nu_peak_rest"] - frame["b_log_nu_peak"]
+    known = np.isfinite(z) & frame["b_log_nu_peak"].notna().to_numpy()
+    np.testing.assert_allclose(moved.to_numpy(float, na_value=np.nan)[known], np.log10(1.5))
+    assert moved.isna().to_numpy()[~known].all()

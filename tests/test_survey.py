@@ -1,6 +1,7 @@
 """Point tables and catalogs in Parquet: layouts, blocks, resuming, and what is refused."""
 
 import json
+from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from blase_astro import estimate_points, match
 from blase_astro.cli import main
 from blase_astro.io import read_sed
 from blase_astro.io.files import write_table
+from blase_astro.settings import Settings
 from blase_astro.simulate import simulate_seds
 from blase_astro.survey import PointFile, estimate_parquet, is_point_table, match_parquet, reading
 from blase_astro.survey import match as match_module
@@ -123,6 +125,37 @@ def test_several_processes(flat, wanted, ensemble_dir, tmp_path):
         population="flat",
     )
     assert_as_wanted(tmp_path / "out.parquet", other)
+
+
+@pytest.mark.parametrize("kind", ["flat", "struct of lists"])
+def test_every_setting_reaches_the_workers(flat, ensemble_dir, tmp_path, kind):
+    """Each option does for several processes what it does for one; redshifts come along."""
+    options = {"level": 0.8, "radius": 8.0, "bag": 1, "population": "flat", "quantiles": (0.16,)}
+    options |= {"pdf": True, "shortest": True, "rest": True, "cosmology": "Planck15"}
+    known = {f.name for f in fields(Settings) if f.init}
+    assert set(options) == known - {"ensemble"}
+    table = pa.table(flat) if kind == "flat" else nested(flat, kind)
+    z = np.round(np.modf(table["ra"].to_numpy())[0], 3)
+    table = table.append_column("redshift", pa.array(z, mask=z < 0.2))
+    parquet.write_table(table, tmp_path / "points.parquet", row_group_size=30)
+    files = [tmp_path / f"{jobs}.parquet" for jobs in (1, 2)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_PIECE", 200)
+        patch.setattr(reading, "_NESTED_PIECE", 20)
+        for jobs, path in enumerate(files, start=1):
+            estimate_parquet(
+                tmp_path / "points.parquet", path, jobs=jobs, ensemble=ensemble_dir, **options
+            )
+    one, two = map(parquet.read_table, files)
+    assert one.drop(["log_nu_peak_pdf"]).equals(two.drop(["log_nu_peak_pdf"]))
+    np.testing.assert_array_equal(*(np.array(t["log_nu_peak_pdf"].to_pylist()) for t in (one, two)))
+    assert 0 < one["log_l_peak"].null_count < len(one)
+    if kind == "flat":
+        columns = dict(flat, redshift=np.where(z < 0.2, np.nan, z))
+        ids = columns.pop("source_id")
+        wanted = estimate_points(ids, **columns, ensemble=ensemble_dir, **options)
+        np.testing.assert_allclose(one["log_l_peak"], wanted["log_l_peak"], atol=1e-9)
+        np.testing.assert_allclose(one["log_nu_peak_q16"], wanted["log_nu_peak_q16"], atol=1e-9)
 
 
 def test_description(flat, ensemble_dir, tmp_path):

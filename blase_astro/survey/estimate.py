@@ -16,9 +16,9 @@ from ..flags import Flag
 from ..io.output import ExistsAlready, check_place, placed
 from ..io.parquet import described_columns, parquet_sink
 from ..points import estimate_sources, grouped, own_settings
-from ..population import Population
-from ..settings import Settings, load_ensembles
+from ..settings import Settings
 from ..workers import Workers
+from .orders import order_of, settings_of
 from .reading import PointFile
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ def estimate_parquet(
     points : path-like
         A file, or a folder of files, with the columns ``ra`` and ``dec`` (or others that
         `~blase_astro.sky.find_position` knows), ``frequency`` and ``nufnu``, and of
-        ``nufnu_upper``, ``nufnu_lower``, ``upper_limit``, ``duplicate`` and ``catalog`` those
-        there are: one row a measurement, and a column ``source``, ``source_id``, ``object_id`` or
-        ``name``, the rows of a source together; or one row a source, with lists of them or a
-        column (``sed``) of lists or structs. Units in the metadata are honoured.
+        ``nufnu_upper``, ``nufnu_lower``, ``upper_limit``, ``duplicate``, ``catalog`` and
+        ``redshift`` those there are: one row a measurement, and a column ``source``,
+        ``source_id``, ``object_id`` or ``name``, the rows of a source together; or one row a
+        source, with lists of them or a column (``sed``) of lists or structs. Units in the metadata
+        are honoured.
     output : path-like
         File to write; of a folder the folder, which gets a file for each one. Each comes to its
         place when it is whole.
@@ -73,8 +74,7 @@ def estimate_parquet(
     command : str
         What makes the table, for its metadata.
     **options
-        ``ensemble``, ``level``, ``radius``, ``bag``, ``population``, ``quantiles``, ``pdf``,
-        ``shortest``: see `~blase_astro.Settings`. The catalog's own population is found from at
+        What `~blase_astro.Settings` lists. The catalog's own population is found from at
         most 20,000 sources, evenly spread, in a first pass.
 
     Returns
@@ -293,24 +293,13 @@ def _order(files, settings):
     with TemporaryDirectory(prefix="blase-") as folder:
         for target, ensemble in settings.ensembles.items():
             ensemble.save(Path(folder) / f"{target}.npz")
-        order = {name: getattr(settings, name) for name in _PLAIN}
-        if isinstance(settings.population, Population):
-            grid, share, support = settings.population
-            order["population"] = [grid.tolist(), share.tolist(), list(support)]
-        order["bag"] = None if settings.bag is None else int(settings.bag)
+        order = order_of(settings)
         yield {"settings": order, "ensemble": folder, "files": [os.path.abspath(f) for f in files]}
-
-
-_PLAIN = ("level", "radius", "bag", "population", "quantiles", "pdf", "shortest")
 
 
 def _answers(order):
     """In a worker: a function that estimates some sources of a file."""
-    options = order["settings"]
-    if isinstance(options["population"], list):
-        grid, share, support = options["population"]
-        options["population"] = Population(np.array(grid), np.array(share), tuple(support))
-    settings = Settings(ensemble=load_ensembles(order["ensemble"]), **options)
+    settings = settings_of(order["settings"], order["ensemble"])
 
     def answer(question):
         i, start, stop = question

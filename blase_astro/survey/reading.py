@@ -46,6 +46,8 @@ class Layout(NamedTuple):
         Name of the column or field of each measured quantity.
     units : dict of str
         Units by name of the column.
+    redshift : str or None
+        Column with its redshift.
     """
 
     source: str | None
@@ -54,6 +56,13 @@ class Layout(NamedTuple):
     nested: str | None
     measured: dict
     units: dict
+    redshift: str | None = None
+
+    def columns(self):
+        """Columns that are read."""
+        lists = [self.nested] if self.nested else list(self.measured.values())
+        heads = [name for name in (self.source, self.ra, self.dec, self.redshift) if name]
+        return list(dict.fromkeys([*heads, *lists]))
 
 
 def is_point_table(path: AnyPath) -> bool:
@@ -162,7 +171,8 @@ def layout_of(schema, path, ra=None, dec=None):
     for name in measured:
         _check_type(fields[name], name, path)
     units = {name: table[name].unit for name in table.colnames}
-    return Layout(source, lon, lat, nested, measured, units)
+    redshift = _named(schema.names, ("redshift",))
+    return Layout(source, lon, lat, nested, measured, units, redshift)
 
 
 def _check_type(field, name, path):
@@ -331,8 +341,7 @@ class PointFile:
         import pyarrow as pa
 
         layout, rest = self.layout, None
-        wanted = dict.fromkeys([layout.source, layout.ra, layout.dec, *layout.measured.values()])
-        for batch in self._batches(start, stop, list(wanted)):
+        for batch in self._batches(start, stop, layout.columns()):
             table = pa.Table.from_batches([batch])
             if rest is not None:
                 table = pa.concat_tables([rest, table]).combine_chunks()
@@ -346,20 +355,19 @@ class PointFile:
         """Measurements of all sources but the last, whose rows may go on in the next batch."""
         layout = self.layout
         source = _plain(table[layout.source]).take(heads[:-1])
-        ra, dec = (_values(table[name].slice(0, heads[-1]), name, layout) for name in layout[1:3])
+        table = table.slice(0, heads[-1])
+        ra, dec, redshift = _heads_of(table, layout)
         columns = {
-            name: _values(table[column].slice(0, heads[-1]), column, layout, name)
+            name: _values(table[column], column, layout, name)
             for name, column in layout.measured.items()
         }
-        return Sources(_identities(source), ra, dec, _complete(columns), heads)
+        columns = _complete(columns)
+        return Sources(_identities(source), ra, dec, columns, heads, None, redshift)
 
     def _nested_sources(self, start, stop):
         """Sources of rows that hold the measurements of one each."""
         layout, row = self.layout, start
-        lists = [layout.nested] if layout.nested else list(layout.measured.values())
-        source = [layout.source] if layout.source else []
-        wanted = dict.fromkeys([*source, layout.ra, layout.dec, *lists])
-        for batch in self._batches(start, stop, list(wanted)):
+        for batch in self._batches(start, stop, layout.columns()):
             yield nested_sources(batch, layout, self.path, row)
             row += len(batch)
 
@@ -386,11 +394,17 @@ def nested_sources(batch, layout, path, row=0):
     names = np.arange(row, row + len(batch))
     if layout.source:
         names = _identities(_plain(batch.column(layout.source)))
-    ra, dec = (_values(batch.column(name), name, layout) for name in layout[1:3])
+    ra, dec, redshift = _heads_of(batch, layout)
     lengths, parts = _unnested(batch, layout, path, row)
     columns = {n: _values(part, layout.measured[n], layout, n) for n, part in parts.items()}
     offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
-    return Sources(names, ra, dec, _complete(columns), offsets)
+    return Sources(names, ra, dec, _complete(columns), offsets, None, redshift)
+
+
+def _heads_of(table, layout):
+    """Position and redshift of rows; None for a redshift that no column has."""
+    names = (layout.ra, layout.dec, layout.redshift)
+    return [name and _values(table.column(name), name, layout) for name in names]
 
 
 def _values(array, column, layout, name=None):
