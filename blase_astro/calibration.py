@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,44 +98,6 @@ class Calibration:
             rows = np.flatnonzero(group == i)
             calibrated[rows] = np.interp(cdf[rows], *map(_both_sides, _knots(score)))
         return distribution.through(calibrated)
-
-    def p_value(self, pit, n_bins, bulk=0.9):
-        """Probability that a right label lies at least as far out in its distribution.
-
-        Parameters
-        ----------
-        pit : array_like, shape (n,)
-            Uncalibrated out-of-bag predictive distribution at the label in doubt.
-        n_bins : array_like of int, shape (n,) or scalar
-            Number of filled bins of each SED.
-        bulk : float
-            Level up to which the scores are taken as they are.
-
-        Returns
-        -------
-        p_value : ndarray of float64, shape (n,)
-            Two-sided probability, NaN where ``pit`` is.
-
-        Notes
-        -----
-        The wrong labels are themselves among the calibration sources and make up the tail of the
-        scores, so that no label looks unlikely against all of it. The scores are therefore
-        trusted up to the level ``bulk``; beyond, the score in standard deviations of the normal
-        distribution is scaled to the one there (an empirical null distribution: Efron, B. 2004,
-        Journal of the American Statistical Association 99, 96).
-        """
-        pit = np.atleast_1d(np.asarray(pit, float))
-        score = _score(pit)
-        group = self.group(np.broadcast_to(n_bins, pit.shape))
-        outside = np.full(pit.shape, np.nan)
-        for i, known in enumerate(self._groups()):
-            rows = np.flatnonzero((group == i) & np.isfinite(pit))
-            edge = np.interp(bulk, *_knots(known)[::-1])
-            scale = _sigmas(bulk) / _sigmas(edge)
-            tail = [2 * NormalDist().cdf(-scale * _sigmas(s)) for s in score[rows]]
-            inside = 1 - _central_probability(score[rows], known)
-            outside[rows] = np.where(score[rows] <= edge, inside, tail)
-        return outside
 
     def group(self, n_bins):
         """Which group each number of filled bins belongs to.
@@ -310,11 +271,6 @@ def _strictly_rising(score):
 def _score(pit):
     """Central probability at which a distribution reaches its label."""
     return np.abs(2 * pit - 1)
-
-
-def _sigmas(central):
-    """Standard deviations of the normal distribution that hold a central probability."""
-    return NormalDist().inv_cdf((1 + min(float(central), 1 - 1e-12)) / 2)
 
 
 def _central_probability(score, known):

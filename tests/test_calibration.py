@@ -10,7 +10,6 @@ from scipy.stats import norm
 
 from blase_astro.calibration import Calibration, calibrate_out_of_bag, fit_calibration
 from blase_astro.distribution import ONE_SIGMA, Distribution
-from blase_astro.evaluate import q_value
 
 LEVELS = (0.5, ONE_SIGMA, 0.9, 0.95, 0.99)
 
@@ -124,54 +123,6 @@ def test_symmetric_stays_symmetric():
     pit = np.random.default_rng(3).random(500) ** 2
     cdf = fit_calibration(pit, 20).apply(normal([0.0], [1.0]), 20).cumulative()[0]
     assert_allclose(cdf, 1 - cdf[::-1], atol=1e-9)
-
-
-def test_p_values_of_right_labels():
-    """Among right labels p-values are uniform as far as they matter."""
-    rng = np.random.default_rng(8)
-    pit, n_bins = norm.cdf(rng.normal(0, 1.5, 2000)), rng.integers(5, 27, 2000)
-    p = fit_calibration(pit, n_bins).p_value(pit, n_bins)
-    for share in (0.5, 0.1, 0.01):
-        assert_allclose((p < share).mean(), share, atol=4 * np.sqrt(share / 2000))
-
-
-def test_a_p_value_is_that_of_the_own_group():
-    """As if there were no other group; NaN where there is no label."""
-    rng = np.random.default_rng(5)
-    n_bins = rng.integers(4, 24, 1000)
-    pit = np.where(n_bins < 12, rng.beta(0.5, 0.5, 1000), rng.beta(2, 2, 1000))
-    calibration = fit_calibration(pit, n_bins)
-    pit[[3, 400]] = np.nan
-    together = calibration.p_value(pit, n_bins)
-    assert_array_equal(np.flatnonzero(np.isnan(together)), [3, 400])
-    group, known = calibration.group(n_bins), np.isfinite(pit)
-    for i in range(len(calibration.size)):
-        rows = np.flatnonzero((group == i) & known)
-        alone = fit_calibration(pit[rows], n_bins[rows])
-        assert len(alone.size) == 1
-        assert_allclose(together[rows], alone.p_value(pit[rows], n_bins[rows]), atol=0.02)
-
-
-def test_wrong_labels_are_found():
-    """Of labels wrong by more than 2 dex most are found, and hardly a right one is accused."""
-    rng = np.random.default_rng(10)
-    mean, std, n_bins = np.full(2000, 14.0), rng.uniform(0.1, 0.6, 2000), rng.integers(5, 27, 2000)
-    label = rng.normal(mean, std)
-    wrong = rng.random(2000) < 0.05
-    label[wrong] = mean[wrong] + rng.choice([-1, 1], wrong.sum()) * rng.uniform(2, 4, wrong.sum())
-    pit = norm.cdf(label, mean, std)
-    suspicious = q_value(fit_calibration(pit, n_bins).p_value(pit, n_bins)) < 0.05
-    assert suspicious[wrong].mean() > 0.6
-    assert suspicious[~wrong].mean() < 0.01
-
-
-@settings(derandomize=True, deadline=None)
-@given(pit=pits)
-def test_p_value_falls(pit):
-    """The further out, the smaller the p-value; at the median it is 1."""
-    p = fit_calibration(pit, 20).p_value(np.linspace(0.5, 1, 400), 20)
-    assert p[0] == 1
-    assert np.all(np.diff(p) <= 1e-9)
 
 
 def test_out_of_bag_calibration():

@@ -12,6 +12,8 @@ from blase_astro.evaluate import (
     original_columns,
     out_of_bag,
     out_of_bag_line,
+    p_values,
+    q_value,
     refine,
     write_refined,
 )
@@ -167,3 +169,43 @@ def test_original_columns(ensembles):
     )
     with pytest.raises(ValueError, match="need the ensemble for nu_peak"):
         original_columns(refine([ensembles["nufnu_peak"]]))
+
+
+def test_p_values_of_right_labels():
+    """Among right labels p-values are uniform as far as they matter, however wide all are."""
+    rng = np.random.default_rng(8)
+    distance = np.abs(rng.normal(0, rng.choice([0.7, 1.6]), 2000))
+    p = p_values(distance, np.arange(2000) % 5, np.zeros(2000, int))
+    for share in (0.5, 0.1, 0.01):
+        assert_allclose((p < share).mean(), share, atol=4 * np.sqrt(share / 2000))
+
+
+def test_p_values_are_those_of_the_own_group():
+    """Distances of one group say nothing of another."""
+    rng = np.random.default_rng(4)
+    group = np.repeat([0, 1], 500)
+    distance = np.abs(rng.normal(0, np.where(group == 0, 1.0, 3.0)))
+    bag = np.arange(1000) % 5
+    together = p_values(distance, bag, group)
+    for g in (0, 1):
+        rows = group == g
+        assert_allclose(together[rows], p_values(distance[rows], bag[rows], group[rows]))
+
+
+def test_p_values_find_wrong_labels():
+    """Of labels wrong by six standard deviations most are found; hardly a right one is accused."""
+    rng = np.random.default_rng(10)
+    distance, wrong = np.abs(rng.normal(0, 1, 2000)), rng.random(2000) < 0.05
+    distance[wrong] = np.abs(rng.normal(6, 1, wrong.sum()))
+    suspicious = q_value(p_values(distance, np.arange(2000) % 5, np.zeros(2000, int))) < 0.05
+    assert suspicious[wrong].mean() > 0.6
+    assert suspicious[~wrong].mean() < 0.01
+
+
+def test_p_values_fall():
+    """The further from its estimate, the smaller; nothing to compare with, nothing to say."""
+    distance = np.append(np.linspace(0.01, 10, 400), np.nan)
+    p = p_values(np.tile(distance, 2), np.repeat([0, 1], 401), np.zeros(802, int))[:401]
+    assert np.all(np.diff(p[:400]) <= 1e-9)
+    assert np.isnan(p[400])
+    assert np.isnan(p_values(distance[:5], np.zeros(5, int), np.zeros(5, int))).all()

@@ -21,6 +21,7 @@ _PUBLIC = {
     "original_columns": "labels",
     "out_of_bag": "labels",
     "out_of_bag_line": "labels",
+    "p_values": "labels",
     "out_of_bag_tables": "comparison",
     "plot_confusion": "figures",
     "plot_estimates": "figures",

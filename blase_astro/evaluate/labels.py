@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..calibration import calibrate_out_of_bag
+from ..calibration import calibrate_out_of_bag, fit_calibration
 from ..settings import load_ensembles
 from ..targets import TARGETS
 from .groups import evaluate
@@ -15,7 +15,14 @@ from .scores import q_value, randomised_pit
 if TYPE_CHECKING:
     from .._types import AnyPath, Ensemble, Ensembles, Table
 
-__all__ = ["original_columns", "out_of_bag", "out_of_bag_line", "refine", "write_refined"]
+__all__ = [
+    "original_columns",
+    "out_of_bag",
+    "out_of_bag_line",
+    "p_values",
+    "refine",
+    "write_refined",
+]
 
 # First columns of the table that the original work ends with.
 _ORIGINAL_COLUMNS = ("Right Ascension", "Declination", "Bag", "Catalogue Peak", "Estimated Peak")
@@ -86,13 +93,68 @@ def out_of_bag(
         columns["cdf"][rows] = honest.cdf(label[rows])
         columns["pit"][rows] = randomised_pit(honest.cdf, label[rows], rounding, seed)
         columns["crps"][rows] = honest.crps(label[rows])
-        columns["p_value"][rows] = calibration.p_value(pit[rows], n_bins[rows])
+    distance = np.abs(label - columns["mean"]) / columns["std"]
+    group = fit_calibration(pit, n_bins).group(n_bins)
+    columns["p_value"] = p_values(distance, sources["bag"], group)
     for name, values in columns.items():
         table[name] = values
     for name, text in _DESCRIPTIONS.items():
         table[name].info.description = text
     table.meta |= {"target": ensemble.target, "level": level, "digest": ensemble.digest[:16]}
     return table
+
+
+def p_values(
+    distance: np.ndarray, bag: np.ndarray, group: np.ndarray, bulk: float = 0.9
+) -> np.ndarray:
+    """Probability that a right label lies at least as far from its estimate.
+
+    Parameters
+    ----------
+    distance : ndarray of float, shape (n,)
+        Distance of label and out-of-bag estimate in standard deviations.
+    bag, group : ndarray of int, shape (n,)
+        Bag of each source, and the group of sources that it is compared with.
+    bulk : float
+        Level up to which the distances of the others are taken as they are.
+
+    Returns
+    -------
+    p_value : ndarray of float64, shape (n,)
+        Two-sided probability, from the sources of the group in other bags; NaN where the distance
+        is.
+
+    Notes
+    -----
+    The networks have learnt that some labels are wrong, and their distributions have tails for
+    it; and wrong labels make up the tail of all distances. Against either no label looks unlikely.
+    The distances are therefore trusted up to the level ``bulk``; beyond, the tail is that of the
+    normal distribution scaled to the distance there (an empirical null distribution: Efron, B.
+    2004, Journal of the American Statistical Association 99, 96).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.evaluate import p_values
+    >>> distance = np.append(np.linspace(0, 1.645, 91)[1:], np.full(10, 1.8))
+    >>> bag = np.append(np.zeros(100, int), 1)
+    >>> p = p_values(np.append(distance, 6.0), bag, np.zeros(101, int))
+    >>> bool(p[-1] < 1e-7)
+    True
+    """
+    from scipy.stats import norm
+
+    p_value = np.full(len(distance), np.nan)
+    for b, g in {*zip(np.asarray(bag).tolist(), np.asarray(group).tolist(), strict=True)}:
+        rows = np.flatnonzero((bag == b) & (group == g) & np.isfinite(distance))
+        others = np.sort(distance[(bag != b) & (group == g) & np.isfinite(distance)])
+        if not len(others):
+            continue
+        edge = np.quantile(others, bulk)
+        beyond = 1 - np.searchsorted(others, distance[rows]) / (len(others) + 1)
+        tail = 2 * norm.sf(distance[rows] / edge * norm.ppf((1 + bulk) / 2))
+        p_value[rows] = np.where(distance[rows] <= edge, beyond, np.minimum(tail, beyond))
+    return p_value
 
 
 def out_of_bag_line(ensemble: Ensemble) -> str:
@@ -155,7 +217,7 @@ def refine(ensemble: Ensembles, *, level: float = 0.95, false_discovery: float =
 
     Notes
     -----
-    The p-values are those of `~blase_astro.calibration.Calibration.p_value`, the share of false
+    The p-values are those of `p_values`, the share of false
     discoveries is controlled as by Benjamini, Y. & Hochberg, Y. 1995, J. R. Stat. Soc. B 57, 289.
     A label can be called wrong that is right, where the SED misleads the ensemble (a host galaxy
     or an accretion disc taken for the peak): look at the SED before you change a label.
