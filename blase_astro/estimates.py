@@ -413,7 +413,7 @@ Points`; or any number of these or of pairs of name and SED table, read one afte
     mjd : pair of float, optional
         Use the measurements of this time alone: first and last day (MJD).
     undated : {'drop', 'keep'}
-        What becomes of measurements without a date then, see `~blase_astro.times.within`.
+        What becomes of measurements without a date then, see ``blase_astro.times.within``.
     jobs : int
         Number of processes that read SEDs.
     progress : callable, optional

@@ -53,7 +53,7 @@ class Settings:
     rest : bool
         Whether there are columns of the rest frame as well, for SEDs that state a redshift.
     cosmology : str
-        Name of the cosmology of `astropy.cosmology` for their luminosities.
+        Name of the cosmology of ``astropy.cosmology`` for their luminosities.
 
     Raises
     ------

@@ -680,4 +680,4 @@ def test_annotate_command(ensemble_dir, tmp_path, capsys):
     assert "bands: NVSS 1.4 GHz, AllWISE W1, Gmag; not in" in capsys.readouterr().err
     assert Table.read(output)["n_points"].tolist() == [3, 3, 0]
     assert cli.main(words) == 2
-    assert "wanted SEDs or --bands" in capsys.readouterr().err
+    assert "wanted SEDs, --bands or --fetch" in capsys.readouterr().err

@@ -21,7 +21,7 @@ _PEAK_SCATTER, _BINS_SCATTER = 0.5, 0.15
 
 @dataclass(frozen=True, eq=False)
 class Fillings:
-    """The distribution of binned SEDs about each peak frequency: plain arrays, made by `fit`.
+    """The distribution of binned SEDs about each peak frequency: plain arrays, made by ``fit``.
 
     About a peak the logarithms of the fluxes of all bins are a normal distribution; given some
     bins, the others are one as well. It holds what sources differ in, variability and the usual

@@ -92,7 +92,7 @@ def explain(
     explanation : `~astropy.table.Table`
         The SED as it is, then without each band from the radio on, then without each catalog, the
         one that fits the others least first. ``meta['PSTAR']`` is the probability that the host
-        galaxy gives most of the optical light, where there is some (`p_starlight`).
+        galaxy gives most of the optical light, where there is some (``p_starlight``).
 
     Raises
     ------

@@ -104,7 +104,7 @@ def advise(
     seds
         SEDs of any kind, as for `~blase_astro.estimate`.
     bands : str or sequence of str, optional
-        Names of `~blase_astro.advice.BANDS`; all by default.
+        Names of ``blase_astro.advice.BANDS``; all by default.
     fillings : `~blase_astro.advice.Fillings` or path-like, optional
         What the bands are filled with; by default that of the package, which belongs to its
         networks.

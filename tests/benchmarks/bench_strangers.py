@@ -251,7 +251,7 @@ def table_of(tools, options):
         new = [row for row in rows if row["input"] not in {r["input"] for r in old}]
         rows = [known.get(row["input"], row) for row in old if row["input"] != TOTAL] + new
     tried_ = [row for row in rows if row["input"] in {case.what for case in cases()}]
-    total = {"fault": "", "input": TOTAL, "right": ""}
+    total = {"fault": "sum", "input": TOTAL, "right": ""}
     for name in tools:
         done = [row[name] for row in tried_ if row[name] != NONE]
         total[name] = f"{sum(not did.startswith('**') for did in done)} of {len(done)} right"
