@@ -331,7 +331,7 @@ def _describe_for_astropy(header, columns):
     columns.meta.clear()
     lines = extended_yaml(lines, columns)
     if not any(line.startswith("meta:") for line in lines):  # astropy wants it there
-        lines.append("meta: {}")
+        lines.append("meta: {__serialized_columns__: {}}")
     for line in [_BEGIN, *_folded(lines), _END]:
         header.add_comment(line)
 
