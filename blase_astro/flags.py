@@ -96,7 +96,7 @@ _DOUBTS = (
 )
 # Together they are set on what is no blazar (:ref:`bands-others`), and on hardly any that is one.
 _NO_BLAZAR = Flag.ONE_SIDED | Flag.MEMBERS_DISAGREE
-_GOOD, _CARE = 0.25, 0.6
+_GOOD, _CARE = 0.35, 0.6
 
 
 def flag_names(flags: int) -> str:
@@ -221,7 +221,7 @@ def peak_quality(std: np.ndarray, flags: np.ndarray) -> np.ndarray:
     Returns
     -------
     quality : ndarray of int16, shape (n,)
-        3 good: ``std`` is at most 0.25 dex and no flag of doubt is set; 2 to be used with care:
+        3 good: ``std`` is at most 0.35 dex and no flag of doubt is set; 2 to be used with care:
         at most 0.6 dex; 1 poor, or one-sided while the members disagree, as for stars and
         galaxies; 0 no estimate. What each means in errors: :ref:`accuracy`.
 

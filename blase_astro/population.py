@@ -20,11 +20,11 @@ __all__ = [
 ]
 
 # Steps of the expectation maximisation: few, for more steps only sharpen what is noise.
-_STEPS = 10
+_STEPS = 20
 # Width that a population is smoothed by (dex), and how many sources' worth of the training
 # population is mixed in: what keeps the answer for a handful of sources near the training's.
-_SMOOTHING = 0.2
-_MIXED_IN = 30.0
+_SMOOTHING = 0.15
+_MIXED_IN = 20.0
 # Share of the training labels on either side beyond which their density is not known: there the
 # ratio of two populations stays what it is at that place.
 _TAIL = 0.005
@@ -70,7 +70,7 @@ def training_population(ensemble: Ensemble) -> Population:
     Returns
     -------
     population : Population
-        Mean of the calibrated out-of-bag distributions of the training sources, smoothed by 0.2
+        Mean of the calibrated out-of-bag distributions of the training sources, smoothed by 0.15
         dex: with it, the training set itself gives back its own population. The share of the
         labels would be nearly the same, but for what the networks smear.
 

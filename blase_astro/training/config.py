@@ -64,7 +64,7 @@ class TrainConfig:
     rich_weights: tuple = ((12, 2.0), (20, 4.0))
     label_width: tuple = (0.2, 0.05)
     cdf_weight: tuple = (3.0, 9.0)
-    epochs: int = 30
+    epochs: int = 40
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
