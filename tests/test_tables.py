@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "docs" / "tables"
 # Tables that say nothing of the shipped ensembles: times, files of others, ensembles of their own.
 OTHERS = {
-    "comparison", "faults", "reading", "recipes", "refine_labels", "speed", "strangers",
+    "comparison", "faults", "reading", "recipes", "refine_labels", "speed", "strangers", "survey",
 }  # fmt: skip
 NAMES = {path.stem for path in TABLES.iterdir() if path.stem != "made_with"} - OTHERS
 

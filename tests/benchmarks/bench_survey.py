@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from astropy.table import MaskedColumn, Table
-from made_with import record
 from pyarrow import parquet
 
 from blase_astro import Ensemble
@@ -223,7 +222,6 @@ def main():
         words = ["match", folder / "sky.parquet", "--quiet", "-o", folder / "matched.parquet"]
         add("match", options.rows, *launched(LAUNCH, *words))
     write(Table(rows=rows, names=("job", "number", "wall time", "a CPU second", "MiB a process")))
-    record(TABLES, ["survey"])
 
 
 if __name__ == "__main__":
