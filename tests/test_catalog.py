@@ -292,7 +292,7 @@ def test_what_makes_an_estimate_doubtful(flag):
         "FEW_BINS", "ONE_SIDED", "UNUSUAL_PATTERN", "UNUSUAL_LEVEL", "MEMBERS_DISAGREE",
         "EXTRAPOLATED",
     }  # fmt: skip
-    std = np.array([0.25, 0.26, 0.6, 0.61, np.nan])
+    std = np.array([0.35, 0.36, 0.6, 0.61, np.nan])
     quality = peak_quality(std, np.full(5, flag.value))
     assert quality.tolist() == [2 if flag.name in doubts else 3, 2, 2, 1, 0]
 
@@ -598,10 +598,10 @@ def test_annotate_the_4lac(tmp_path, shared_data, ensemble_dir):
     ("std", "flags", "quality"),
     [
         (0.2, 0, 3),
-        (0.25, Flag.FOREIGN_FORMAT | Flag.NO_POSITION, 3),
+        (0.35, Flag.FOREIGN_FORMAT | Flag.NO_POSITION, 3),
         (0.2, Flag.ONE_SIDED, 2),
         (0.2, Flag.MEMBERS_DISAGREE, 2),
-        (0.26, 0, 2),
+        (0.36, 0, 2),
         (0.6, 0, 2),
         (0.61, 0, 1),
         (0.2, Flag.ONE_SIDED | Flag.MEMBERS_DISAGREE, 1),
