@@ -136,7 +136,9 @@ def accuracy(options, labels):
         before = Table.read(TABLES / "accuracy.ecsv")
         others = before[~np.isin(before["method"], np.unique(table["method"]))]
         table = vstack([table, others], metadata_conflicts="silent")
-    return table
+    places = {}  # of target, kind and class, in the order of our own rows
+    order = [places.setdefault(tuple(row), len(places)) for row in table["target", "SEDs", "class"]]
+    return table[np.argsort(order, kind="stable")]
 
 
 def shown(table):
