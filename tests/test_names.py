@@ -57,6 +57,16 @@ def test_every_name_comes_back(tmp_path, suffix, first):
 TEXT = st.text(st.characters(exclude_characters=" \t\n", codec=None), min_size=1, max_size=8)
 
 
+@pytest.mark.parametrize("form", ["fits", "votable", "ascii.ecsv", "parquet"])
+@pytest.mark.parametrize(
+    "text",
+    ["\ud800", "a\udcff", "\udfff\ud800", "\udcc3\udca9", "\udced\udca0\udc80", "%uD800\ud800"],
+)
+def test_halves_of_pairs_come_back(text, form):
+    """Those that stand for a byte of a file's name, those that do not, and both together."""
+    assert unescape(escape(text, form)) == text
+
+
 @pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv", ".parquet"])
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -16,6 +16,7 @@ _UNFIT = {
     "parquet": f"[{_SURROGATES}]",
 }
 _UNFIT = {form: re.compile(unfit) for form, unfit in _UNFIT.items()}
+_HALF = re.compile(f"[{_SURROGATES}]")
 _NOTE = " (percent-encoded)"
 # What spreadsheets would run; a number with its sign, or a sign alone, is none.
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?!$|[\d.]+(?:[eE][+-]?\d+)?$)")
@@ -70,6 +71,8 @@ def shield(text):
 def escape(text, form):
     """Text with what a format cannot hold as percent and two hexadecimal digits a byte.
 
+    Half of a surrogate pair that stands for no byte of a file's name is ``%u`` and four digits.
+
     Parameters
     ----------
     text : str
@@ -96,15 +99,20 @@ def escape(text, form):
 
 def _escaped(text, unfit):
     """Every unfit character and every percent sign escaped."""
-    return unfit.sub(_percent, text.replace("%", "%25"))
+    escaped = unfit.sub(_percent, text.replace("%", "%25"))
+    if unescape(escaped) == text:
+        return escaped
+    # Halves of pairs that stand for bytes which together are another character: no file's name.
+    halves = _HALF.sub(lambda half: f"%u{ord(half[0]):04X}", text.replace("%", "%25"))
+    return unfit.sub(_percent, halves)
 
 
 def _percent(match):
-    """A character as the bytes it stands for."""
+    """A character as the bytes it stands for; half of a pair may stand for none."""
     try:
         data = match[0].encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half of a pair, which stands for no byte
-        data = match[0].encode("utf-8", "surrogatepass")
+    except UnicodeEncodeError:
+        return f"%u{ord(match[0]):04X}"
     return "".join(f"%{byte:02X}" for byte in data)
 
 
@@ -129,6 +137,8 @@ def unescape(text):
     """
     from urllib.parse import unquote
 
+    # A percent sign of the original is %25, so that %u is nothing but half of a pair.
+    text = re.sub("%u(D[89A-F][0-9A-F]{2})", lambda half: chr(int(half[1], 16)), text)
     return unquote(text, errors="surrogateescape")
 
 
