@@ -59,11 +59,12 @@ TEXT = st.text(st.characters(exclude_characters=" \t\n", codec=None), min_size=1
 
 @pytest.mark.parametrize("form", ["fits", "votable", "ascii.ecsv", "parquet"])
 @pytest.mark.parametrize(
-    "text",
-    ["\ud800", "a\udcff", "\udfff\ud800", "\udcc3\udca9", "\udced\udca0\udc80", "%uD800\ud800"],
+    "halves",
+    [[0xD800], [0xDCFF], [0xDFFF, 0xD800], [0xDCC3, 0xDCA9], [0xDCED, 0xDCA0, 0xDC80]],
 )
-def test_halves_of_pairs_come_back(text, form):
+def test_halves_of_pairs_come_back(halves, form):
     """Those that stand for a byte of a file's name, those that do not, and both together."""
+    text = "%uD800" + "".join(map(chr, halves))
     assert unescape(escape(text, form)) == text
 
 
