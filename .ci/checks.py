@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# What the suite's environment cannot import; the step lsdb watches its coverage itself.
+ELSEWHERE = {"blase_astro/lsdb.py"}
 
 
 def readme(number):
@@ -24,7 +26,11 @@ def coverage(path):
     """No module is untested."""
     files = json.loads(Path(path).read_text())["files"]
     there = {str(p.relative_to(ROOT)) for p in ROOT.glob("blase_astro/**/*.py")}
-    low = {name: file["summary"]["percent_covered"] for name, file in files.items()}
+    low = {
+        name: file["summary"]["percent_covered"]
+        for name, file in files.items()
+        if name not in ELSEWHERE
+    }
     poor = [f"{name} {percent:.0f} %" for name, percent in low.items() if percent < 75]
     missing = sorted(there - set(files))
     if poor or missing:

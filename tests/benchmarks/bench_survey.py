@@ -151,7 +151,10 @@ def launched(code, *words, tree=ROOT):
         script.write_text(code)
         command[1:3] = [str(script)]
     environment = ENVIRONMENT | {"PYTHONPATH": str(tree)}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    # In that folder: the current one comes first on the path of `python -c`.
+    done = subprocess.run(
+        command, env=environment, cwd=tree, stdout=subprocess.PIPE, text=True, check=True
+    )
     code, wall, cpu, memory = json.loads(done.stdout.splitlines()[-1])
     assert code == 0
     return wall, cpu, memory
