@@ -10,47 +10,13 @@ import numpy as np
 from .calibration import Calibration
 from .distribution import Distribution
 from .ensemble_file import checksum, read_ensemble, write_ensemble
+from .networks import Networks
 from .population import training_population
+from .sed import mean_level
 from .sky import SkyIndex, icrs
 from .targets import TARGETS
 
-__all__ = ["Ensemble", "mean_level"]
-
-# Reference of the bins where the SED's own level is not subtracted: it keeps float32 sums small.
-ZERO_LEVEL = -12.0
-# Smallest variance of a normal network in units of the label's scatter: none claims certainty.
-MIN_VARIANCE = 1e-4
-# Rows that go through the networks at once: what they need stays in the cache.
-_CHUNK = 512
-# Rows are filled up to a multiple of this: matrix products of all sizes then sum in the same
-# order, and an SED's estimate does not depend on its neighbours.
-_ROWS = 16
-
-
-def mean_level(binned: np.ndarray) -> np.ndarray:
-    """Mean level of each binned SED.
-
-    Parameters
-    ----------
-    binned : ndarray of float, shape (n, n_bins)
-        log10 of nu F_nu in erg / (s cm2), NaN where the bin is empty.
-
-    Returns
-    -------
-    level : ndarray of float64, shape (n,)
-        Mean of the filled bins, NaN where no bin is filled.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from blase_astro.ensemble import mean_level
-    >>> mean_level(np.array([[-12, np.nan, -14]]))
-    array([-13.])
-    """
-    filled = np.isfinite(binned)
-    count = filled.sum(axis=1)
-    total = np.where(filled, binned, 0).sum(axis=1, dtype=float)
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+__all__ = ["Ensemble"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -357,10 +323,8 @@ class Ensemble:
         for b in np.unique(bag):
             bags = range(self.n_bags) if b == -1 else (b,)
             rows = np.flatnonzero((bag == b) & filled.any(axis=1))
-            for start in range(0, len(rows), _CHUNK):
-                part = rows[start : start + _CHUNK]
-                mixed[part], means = self._mix(binned[part], bags)
-                spread[part] = means.std(axis=0)
+            mixed[rows], means = self._networks.mix(binned[rows], bags)
+            spread[rows] = means.std(axis=0)
         distribution = self._distribution(mixed, mean_level(binned))
         if calibrated and self.calibration is not None:
             distribution = self.calibration.apply(distribution, filled.sum(axis=1))
@@ -382,11 +346,14 @@ class Ensemble:
         binned = self._check(binned)
         mean = np.full((self.n_bags * self.n_members, len(binned)), np.nan)
         rows = np.flatnonzero(np.isfinite(binned).any(axis=1))
-        base = mean_level(binned) if self.relative else np.zeros(len(binned))
-        for start in range(0, len(rows), _CHUNK):
-            part = rows[start : start + _CHUNK]
-            mean[:, part] = self._mix(binned[part], range(self.n_bags))[1] + base[part]
+        base = mean_level(binned)[rows] if self.relative else 0
+        mean[:, rows] = self._networks.mix(binned[rows], range(self.n_bags))[1] + base
         return mean.reshape(self.n_bags, self.n_members, -1)
+
+    @cached_property
+    def _networks(self):
+        scaling = self.grid, self.label_mean, self.label_std
+        return Networks(self.weights, self.biases, self.subtract_level, *scaling)
 
     @property
     def relative(self):
@@ -420,87 +387,7 @@ class Ensemble:
             return Distribution(self.grid, mixed, base)
         return Distribution.normal(mixed[:, 0] + (0 if base is None else base), mixed[:, 1] ** 0.5)
 
-    def _inputs(self, binned):
-        """Inputs of the networks (n, n_in), with rows of zeros up to a multiple of `_ROWS`."""
-        filled = np.isfinite(binned)
-        base = mean_level(binned) if self.subtract_level else np.full(len(binned), ZERO_LEVEL)
-        n_bins = binned.shape[1]
-        x = np.zeros((-(-len(binned) // _ROWS) * _ROWS, self.weights[0].shape[2]), np.float32)
-        x[: len(binned), :n_bins] = np.where(filled, binned - base[:, None], 0)
-        x[: len(binned), n_bins : 2 * n_bins] = filled
-        if self.subtract_level:
-            x[: len(binned), 2 * n_bins] = base - ZERO_LEVEL
-        return x
-
-    def _mix(self, binned, bags):
-        """Mean of the members' distributions (n, n_grid), and their means (n_members, n).
-
-        Without a grid: mean and variance (n, 2) of the mixture, and the means.
-        """
-        x, n = self._inputs(binned), len(binned)
-        layers = [np.empty((len(x), weight.shape[-1]), np.float32) for weight in self.weights]
-        width = 2 if self.grid is None else len(self.grid)
-        total, means = np.zeros((n, width), float if self.grid is None else np.float32), []
-        for b in bags:
-            for member in range(self.n_members):
-                output = self._forward(x, (b, member), layers)[:n]
-                if self.grid is None:
-                    output = self._moments(output, (b, member))
-                    means.append(output[:, 0].copy())
-                else:
-                    means.append(_softmax(output, self._moment_weights))
-                total += output
-        means = np.array(means)
-        total /= len(means)
-        if self.grid is None:
-            total[:, 1] += means.var(axis=0)
-        return total, means
-
-    @cached_property
-    def _moment_weights(self):
-        """What gives the sum and the mean over the grid in one product, (n_grid, 2)."""
-        return np.stack([np.ones(len(self.grid)), self.grid], axis=1).astype(np.float32)
-
-    def _forward(self, x, which, layers):
-        """Last layer of one member; ``layers`` is the memory that its layers are written to."""
-        last = len(layers) - 1
-        for i, (weight, bias) in enumerate(zip(self.weights, self._biases, strict=True)):
-            np.matmul(x, weight[which], out=layers[i])
-            x = layers[i]
-            if i < last:
-                np.maximum(x, -bias[which], out=x)
-        x += bias[which]
-        return x
-
-    @cached_property
-    def _biases(self):
-        """Biases for layers that go on without theirs: max(x + b, 0) is max(x, -b) + b.
-
-        One pass over the memory does for two; what is left out is added to the next layer's bias.
-        """
-        moved = [self.biases[0].astype(float)]
-        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            moved.append(bias + np.einsum("bmi,bmio->bmo", moved[-1], weight))
-        return tuple(bias.astype(np.float32) for bias in moved)
-
-    def _moments(self, output, which):
-        """Mean and variance (n, 2) of a normal member."""
-        output = output.astype(float)
-        scale = self.label_std[which]
-        mean = output[:, 0] * scale + self.label_mean[which]
-        variance = (np.logaddexp(0, output[:, 1]) + MIN_VARIANCE) * scale**2
-        return np.stack([mean, variance], axis=1)
-
 
 def _part(arrays, prefix):
     """Arrays whose names begin with a prefix, without it."""
     return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
-
-
-def _softmax(logits, weights):
-    """Logarithms to probabilities (n, n_grid), in place; their means over the grid (n,)."""
-    logits -= logits.max(axis=1, keepdims=True)
-    np.exp(logits, out=logits)
-    total, first = (logits @ weights).T
-    logits *= (1 / total)[:, None]
-    return first.astype(float) / total

@@ -9,13 +9,10 @@ import numpy as np
 from .bulk import read_chunks
 from .columns import column_table, quantile_name
 from .distribution import ONE_SIGMA
-from .flags import MIN_BINS, doubts, peak_quality, reasons
-from .population import (
-    distance,
-    find_population,
-    with_population,
-)
+from .flags import doubts, peak_quality, reasons
+from .population import own_population, say_population, with_population
 from .rest import rest_frame
+from .sed import MIN_BINS
 from .settings import Settings
 from .sky import icrs
 from .targets import CLASS_EDGES, SED_CLASSES
@@ -25,11 +22,6 @@ if TYPE_CHECKING:
     from ._types import Any, AnyPath, Callable, Position, Seds, Table
 
 __all__ = ["estimate", "estimate_arrays", "estimate_binned"]
-
-# From this distance of a catalog's population from that of the training on it is worth saying,
-# if there are so many sources.
-_OTHER_POPULATION = 0.25
-_ENOUGH_SOURCES = 30
 
 
 def estimate_binned(
@@ -224,80 +216,6 @@ def estimate_chunk(chunk, settings):
     messages = {} if chunk.error is None else {"message": _messages(chunk.error, n_bins)}
     n_estimated = int((n_bins >= MIN_BINS).sum())
     return identity | columns | messages, 0.0 if posterior is None else posterior, n_estimated
-
-
-def own_population(chunks, settings, say=None):
-    """Settings with the population of the SEDs themselves.
-
-    Parameters
-    ----------
-    chunks : iterable of `~blase_astro.bulk.Chunk`
-        Binned SEDs.
-    settings : Settings
-        The options.
-    say : callable, optional
-        Called with a line of text about what was found.
-
-    Returns
-    -------
-    settings : Settings
-        With a `~blase_astro.population.Population`; that of the training where no SED has an
-        estimate.
-    """
-    from dataclasses import replace
-
-    from .distribution import Distribution
-
-    ensemble = settings.ensembles.get("nu_peak")
-    if ensemble is None:
-        raise ValueError("a population needs the ensemble for nu_peak")
-    parts = []
-    for chunk in chunks:
-        enough = np.isfinite(chunk.binned).sum(axis=1) >= MIN_BINS
-        ra, dec = chunk.ra[enough], chunk.dec[enough]
-        bag = ensemble.bag_of(ensemble.find_source((ra, dec), settings.radius)[0])
-        bag = bag if settings.bag is None else np.full(len(bag), settings.bag)
-        parts.append(ensemble.predict(chunk.binned[enough], bag))
-    n = sum(len(part) for part in parts)
-    training = ensemble.population
-    population = training
-    if n:
-        base = None if parts[0].base is None else np.concatenate([part.base for part in parts])
-        together = np.concatenate([part.probability.astype(np.float32) for part in parts])
-        population = find_population(Distribution(parts[0].grid, together, base), training)
-    if say is not None:
-        few = "; so few sources change little" if n < _ENOUGH_SOURCES else ""
-        median = f"median log nu_peak {population.median():.1f}"
-        say(f"population: that of {n} SEDs themselves, {median}{few}")
-    return replace(settings, ensemble=list(settings.ensembles.values()), population=population)
-
-
-def say_population(total, n, settings, say):
-    """One line where the catalog clearly is another population than the training sources.
-
-    Parameters
-    ----------
-    total : ndarray of float64, shape (n_grid,), or float
-        Sum of the distributions of all sources, as from `estimate_chunk`.
-    n : int
-        How many they are.
-    settings : Settings
-        The options.
-    say : callable
-        Called with the line.
-    """
-    asked = isinstance(settings.population, str) and settings.population == "training"
-    if not asked or n < _ENOUGH_SOURCES or "nu_peak" not in settings.ensembles:
-        return
-    training = settings.ensembles["nu_peak"].population
-    if np.size(total) == len(training.share):
-        found = training._replace(share=total / total.sum())
-        if distance(found, training) > _OTHER_POPULATION:
-            say(
-                "the peaks are distributed unlike those of the training sources, which the "
-                "estimates lean on; --population self (Python: population='self') takes the "
-                "catalog's own distribution"
-            )
 
 
 def _names(names):

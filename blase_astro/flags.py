@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .ensemble import mean_level
+from .sed import MIN_BINS, mean_level
 
 if TYPE_CHECKING:
     from ._types import Any, Ensemble
 
 __all__ = [
     "FEW_BINS",
-    "MIN_BINS",
     "Flag",
     "doubts",
     "flag_names",
@@ -23,8 +22,6 @@ __all__ = [
     "reasons",
 ]
 
-# Fewer filled bins than this: no estimate, the networks would answer with little but the prior.
-MIN_BINS = 3
 # Fewer than this: an estimate with a flag.
 FEW_BINS = 6
 # From here on (log10 Hz) points belong to the inverse-Compton component.

@@ -8,9 +8,10 @@ import numpy as np
 
 from .angles import degrees
 from .bulk import Chunk, binned_chunk
-from .estimates import estimate_chunk, own_population, say_population
+from .estimates import estimate_chunk
 from .io.table import Points
 from .io.values import column_flags, column_numbers
+from .population import own_population, say_population
 from .settings import Settings
 from .sky import icrs, known_positions
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from .distribution import Distribution
+from .sed import MIN_BINS
 
 if TYPE_CHECKING:
     from ._types import Any, AnyPath, ArrayLike, Ensemble
@@ -28,6 +32,10 @@ _MIXED_IN = 20.0
 # Share of the training labels on either side beyond which their density is not known: there the
 # ratio of two populations stays what it is at that place.
 _TAIL = 0.005
+# From this distance of a catalog's population from that of the training on it is worth saying,
+# if there are so many sources.
+_OTHER_POPULATION = 0.25
+_ENOUGH_SOURCES = 30
 
 
 class Population(NamedTuple):
@@ -319,3 +327,73 @@ def read_population(path: AnyPath, training: Population) -> Population:
     if share.sum() <= 0:
         raise ValueError("population: it has no source on the grid of the networks")
     return training._replace(share=share / share.sum())
+
+
+def own_population(chunks, settings, say=None):
+    """Settings with the population of the SEDs themselves.
+
+    Parameters
+    ----------
+    chunks : iterable of `~blase_astro.bulk.Chunk`
+        Binned SEDs.
+    settings : Settings
+        The options.
+    say : callable, optional
+        Called with a line of text about what was found.
+
+    Returns
+    -------
+    settings : Settings
+        With a `~blase_astro.population.Population`; that of the training where no SED has an
+        estimate.
+    """
+    ensemble = settings.ensembles.get("nu_peak")
+    if ensemble is None:
+        raise ValueError("a population needs the ensemble for nu_peak")
+    parts = []
+    for chunk in chunks:
+        enough = np.isfinite(chunk.binned).sum(axis=1) >= MIN_BINS
+        ra, dec = chunk.ra[enough], chunk.dec[enough]
+        bag = ensemble.bag_of(ensemble.find_source((ra, dec), settings.radius)[0])
+        bag = bag if settings.bag is None else np.full(len(bag), settings.bag)
+        parts.append(ensemble.predict(chunk.binned[enough], bag))
+    n = sum(len(part) for part in parts)
+    training = ensemble.population
+    population = training
+    if n:
+        base = None if parts[0].base is None else np.concatenate([part.base for part in parts])
+        together = np.concatenate([part.probability.astype(np.float32) for part in parts])
+        population = find_population(Distribution(parts[0].grid, together, base), training)
+    if say is not None:
+        few = "; so few sources change little" if n < _ENOUGH_SOURCES else ""
+        median = f"median log nu_peak {population.median():.1f}"
+        say(f"population: that of {n} SEDs themselves, {median}{few}")
+    return replace(settings, ensemble=list(settings.ensembles.values()), population=population)
+
+
+def say_population(total, n, settings, say):
+    """One line where the catalog clearly is another population than the training sources.
+
+    Parameters
+    ----------
+    total : ndarray of float64, shape (n_grid,), or float
+        Sum of the distributions of all sources, as from `estimate_chunk`.
+    n : int
+        How many they are.
+    settings : Settings
+        The options.
+    say : callable
+        Called with the line.
+    """
+    asked = isinstance(settings.population, str) and settings.population == "training"
+    if not asked or n < _ENOUGH_SOURCES or "nu_peak" not in settings.ensembles:
+        return
+    training = settings.ensembles["nu_peak"].population
+    if np.size(total) == len(training.share):
+        found = training._replace(share=total / total.sum())
+        if distance(found, training) > _OTHER_POPULATION:
+            say(
+                "the peaks are distributed unlike those of the training sources, which the "
+                "estimates lean on; --population self (Python: population='self') takes the "
+                "catalog's own distribution"
+            )

@@ -18,6 +18,7 @@ __all__ = [
     "bin_points",
     "bin_seds",
     "load_bins",
+    "mean_level",
     "points_from_seds",
     "unusable_reason",
     "usable",
@@ -25,6 +26,8 @@ __all__ = [
 
 # An SED with at least this many filled bins is rich: it shows its peak.
 RICH_BINS = 12
+# Fewer filled bins than this: no estimate, the networks would answer with little but the prior.
+MIN_BINS = 3
 
 
 @cache
@@ -214,3 +217,29 @@ def bin_seds(seds: Iterable[Table], edges: np.ndarray = BIN_EDGES) -> np.ndarray
     (1, 26)
     """
     return bin_points(points_from_seds(seds), edges)[0]
+
+
+def mean_level(binned: np.ndarray) -> np.ndarray:
+    """Mean level of each binned SED.
+
+    Parameters
+    ----------
+    binned : ndarray of float, shape (n, n_bins)
+        log10 of nu F_nu in erg / (s cm2), NaN where the bin is empty.
+
+    Returns
+    -------
+    level : ndarray of float64, shape (n,)
+        Mean of the filled bins, NaN where no bin is filled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blase_astro.sed import mean_level
+    >>> mean_level(np.array([[-12, np.nan, -14]]))
+    array([-13.])
+    """
+    filled = np.isfinite(binned)
+    count = filled.sum(axis=1)
+    total = np.where(filled, binned, 0).sum(axis=1, dtype=float)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)

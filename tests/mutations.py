@@ -37,6 +37,7 @@ TESTS = {
     "targets": ["targets", "report", "dataset"],
     "sed": ["sed", "golden"],
     "ensemble": ["ensemble", "golden"],
+    "networks": ["ensemble", "golden"],
     "distribution": ["distribution", "golden"],
     "population": ["population"],
     "calibration": ["calibration", "golden", "refine"],
@@ -58,8 +59,8 @@ ALSO = {"catalog": ["catalog"], "io/fits_tables": ["append"]}
 
 # (module, what stands there, what is wrong)
 BY_HAND = [
-    ("ensemble", "ZERO_LEVEL = -12.0", "ZERO_LEVEL = -11.0"),
-    ("ensemble", "MIN_VARIANCE = 1e-4", "MIN_VARIANCE = 1e-3"),
+    ("networks", "ZERO_LEVEL = -12.0", "ZERO_LEVEL = -11.0"),
+    ("networks", "MIN_VARIANCE = 1e-4", "MIN_VARIANCE = 1e-3"),
     ("training/train", "np.where(pattern >= 0, bag[pattern], -1)", "np.full(len(pattern), -1)"),
     ("training/train", "sampling=sampling)", "sampling=None)"),
     ("training/pools", "n + np.flatnonzero(sim_bag != left_out)", "n + np.arange(len(sim_bag))"),
@@ -84,9 +85,9 @@ BY_HAND = [
     ("calibration", "_FEWEST = 60", "_FEWEST = 80"),
     ("calibration", "_FEWEST = 60", "_FEWEST = 40"),
     (
-        "ensemble",
-        "output = self._forward(x, (b, member), layers)[:n]",
-        "output = self._forward(x, (0, member), layers)[:n]",
+        "networks",
+        "members = [(b, m) for b in bags for m",
+        "members = [(0, m) for b in bags for m",
     ),
     ("sed", 'side="right"', 'side="left"'),
     ("sed", "log_nu < edges[column, 1]", "log_nu <= edges[column, 1]"),
@@ -97,8 +98,8 @@ BY_HAND = [
 # (module, line) that may be changed without anything changing but the time it takes.
 SAME = {
     ("sky", "_FEW = 2**18  # distances to compute one by one: importing scipy's tree takes longer"),
-    ("ensemble", "_CHUNK = 512"),
-    ("ensemble", "_ROWS = 16"),
+    ("networks", "_CHUNK = 512"),
+    ("networks", "_ROWS = 16"),
     ("flags", "_AT_ONCE = 64"),
     # A bound for the search alone: what is found is compared with the radius itself.
     (

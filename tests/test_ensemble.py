@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from blase_astro.calibration import fit_calibration
-from blase_astro.ensemble import MIN_VARIANCE, ZERO_LEVEL, Ensemble, mean_level
-from blase_astro.sed import BIN_EDGES
+from blase_astro.ensemble import Ensemble
+from blase_astro.networks import MIN_VARIANCE, ZERO_LEVEL
+from blase_astro.sed import BIN_EDGES, mean_level
 
 GRID = np.round(10 + 0.1 * np.arange(90), 10)
 

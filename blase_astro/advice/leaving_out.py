@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..columns import Specification, column_table
-from ..flags import MIN_BINS
 from ..io import read_sed
 from ..io.table import Points, points_from_seds, sed_arrays, standard_sed, texts
-from ..sed import bin_points, usable
+from ..sed import MIN_BINS, bin_points, usable
 from ..settings import Settings, load_ensembles
 from ..sky import icrs
 from ..targets import CLASS_EDGES, SED_CLASSES

@@ -9,10 +9,9 @@ import numpy as np
 
 from ..bulk import read_chunks
 from ..columns import Specification, column_table
-from ..estimates import own_population
-from ..flags import MIN_BINS
 from ..joins import join_sky
-from ..population import with_population
+from ..population import own_population, with_population
+from ..sed import MIN_BINS
 from ..settings import Settings
 from ..sky import find_position, icrs, positions
 from ..targets import CLASS_EDGES, SED_CLASSES

@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import numpy as np
 
-from ..ensemble import mean_level
 from ..io.bounded import read_npz
+from ..sed import mean_level
 
 __all__ = ["p_starlight", "starlight_inputs"]
 

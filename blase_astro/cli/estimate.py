@@ -283,7 +283,7 @@ def _appended(options, settings, *seds):
 
 def _flag_summary(columns, options):
     """Says how many rows have an estimate and how often each flag is set; the exit code."""
-    from ..flags import MIN_BINS
+    from ..sed import MIN_BINS
 
     given = int((columns[f"{options.prefix}n_bins"] >= MIN_BINS).sum())
     counts = _flag_counts(columns, options.prefix)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..columns import column_table, sed_columns
-from ..estimates import say_population
 from ..flags import Flag
 from ..io.output import ExistsAlready, check_place, placed
 from ..io.parquet import described_columns, parquet_sink
 from ..points import estimate_sources, grouped, own_settings
+from ..population import say_population
 from ..settings import Settings
 from ..workers import Workers
 from .orders import order_of, settings_of

@@ -5,8 +5,9 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from ..ensemble import MIN_VARIANCE, TARGETS, ZERO_LEVEL
+from ..networks import MIN_VARIANCE, ZERO_LEVEL
 from ..sed import RICH_BINS, load_bins
+from ..targets import TARGETS
 
 __all__ = ["GRIDS", "StackedEnsemble"]
 

@@ -23,9 +23,8 @@ from made_with import record
 from blase_astro import explain
 from blase_astro.advice import BANDS, Fillings, observing
 from blase_astro.advice.bands import band_columns
-from blase_astro.flags import MIN_BINS
 from blase_astro.io import read_seds
-from blase_astro.sed import bin_points
+from blase_astro.sed import MIN_BINS, bin_points
 from blase_astro.settings import Settings, load_ensembles
 from blase_astro.simulate import simulate_seds
 from blase_astro.training import read_training_set

@@ -25,10 +25,9 @@ from scipy.optimize import least_squares
 
 from blase_astro import Distribution
 from blase_astro.calibration import calibrate_out_of_bag
-from blase_astro.ensemble import mean_level
 from blase_astro.evaluate import normal_interval
 from blase_astro.io import read_points, read_seds
-from blase_astro.sed import RICH_BINS, bin_points, usable
+from blase_astro.sed import RICH_BINS, bin_points, mean_level, usable
 
 PEAKS = (11.0, 19.0)  # log10 Hz, where a fitted peak is believed
 _RESIDUALS = np.linspace(-6, 6, 241)  # dex, centres of the cells of the residuals

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from blase_astro.ensemble import MIN_VARIANCE
+from blase_astro.networks import MIN_VARIANCE
 from blase_astro.training import PRESETS, Pool, PoolData, StackedEnsemble
 
 
