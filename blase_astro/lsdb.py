@@ -21,8 +21,9 @@ from .io.parquet import arrow_table
 from .points import estimate_sources, grouped
 from .settings import Settings
 from .sky import icrs
+from .survey.layouts import layout_of
 from .survey.orders import order_of, settings_of
-from .survey.reading import layout_of, nested_sources
+from .survey.reading import nested_sources
 
 if TYPE_CHECKING:
     from ._types import Any, AnyPath

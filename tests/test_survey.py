@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from astropy.table import QTable, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blase_astro import estimate_points, match
+from blase_astro import estimate, estimate_points, match
 from blase_astro.cli import main
-from blase_astro.io import read_sed
+from blase_astro.io import read_sed, read_seds
 from blase_astro.io.files import write_table
+from blase_astro.sed import points_from_seds
 from blase_astro.settings import Settings
 from blase_astro.simulate import simulate_seds
 from blase_astro.survey import PointFile, estimate_parquet, is_point_table, match_parquet, reading
@@ -147,8 +149,7 @@ def test_every_setting_reaches_the_workers(flat, ensemble_dir, tmp_path, kind):
                 tmp_path / "points.parquet", path, jobs=jobs, ensemble=ensemble_dir, **options
             )
     one, two = map(parquet.read_table, files)
-    assert one.drop(["log_nu_peak_pdf"]).equals(two.drop(["log_nu_peak_pdf"]))
-    np.testing.assert_array_equal(*(np.array(t["log_nu_peak_pdf"].to_pylist()) for t in (one, two)))
+    assert one.equals(two)
     assert 0 < one["log_l_peak"].null_count < len(one)
     if kind == "flat":
         columns = dict(flat, redshift=np.where(z < 0.2, np.nan, z))
@@ -162,7 +163,7 @@ def test_description(flat, ensemble_dir, tmp_path):
     """Units, UCDs, descriptions and settings are there in both ways; no estimate is null."""
     parquet.write_table(pa.table(flat), tmp_path / "points.parquet")
     out = tmp_path / "out.parquet"
-    estimate_parquet(tmp_path / "points.parquet", out, ensemble=ensemble_dir, level=0.9)
+    estimate_parquet(tmp_path / "points.parquet", out, ensemble=ensemble_dir, level=0.9, pdf=True)
     for form in ("parquet.votable", "parquet"):
         table = Table.read(out, format=form)
         assert table["nu_peak"].unit == u.Hz
@@ -173,6 +174,56 @@ def test_description(flat, ensemble_dir, tmp_path):
     few = arrow["n_bins"].to_numpy() < 3
     assert few.any()
     np.testing.assert_array_equal(np.asarray(arrow["log_nu_peak"].is_null()), few)
+    density = arrow["log_nu_peak_pdf"].to_pylist()
+    np.testing.assert_array_equal([set(values) == {None} for values in density], few)
+    assert not any(None in values for values in np.array(density, object)[~few].tolist())
+
+
+def test_every_way_in_gives_the_same(tmp_path):
+    """Files of SEDs, SED tables, arrays and Parquet in both layouts, by the shipped ensembles."""
+    archive = Path(__file__).parents[1] / "catalogs" / "demo_seds.zip"
+    names, seds = zip(*read_seds(archive), strict=True)
+    points = points_from_seds(seds)
+    columns = {name: getattr(points, name) for name in NAMES}
+    columns["upper_limit"] |= points.duplicate
+    columns |= {name: getattr(points, name)[points.sed] for name in ("ra", "dec")}
+    ids = columns["source_id"] = points.sed
+    for kind in ("flat", "lists"):
+        table = pa.table(columns) if kind == "flat" else nested(columns, kind)
+        parquet.write_table(table, tmp_path / f"{kind}.parquet")
+        estimate_parquet(tmp_path / f"{kind}.parquet", tmp_path / f"{kind}_out.parquet")
+    del columns["source_id"]
+    wanted = estimate_points(ids, **columns)
+    assert len(wanted["source"]) == len(names) == 25
+    for seds_of_any_kind in (archive, seds):
+        found = estimate(seds_of_any_kind)
+        for name in set(wanted) - {"source"}:
+            if wanted[name].dtype.kind == "f":
+                np.testing.assert_allclose(found[name], wanted[name], rtol=1e-6, err_msg=name)
+            else:
+                np.testing.assert_array_equal(found[name], wanted[name], err_msg=name)
+    for kind in ("flat", "lists"):
+        assert_as_wanted(tmp_path / f"{kind}_out.parquet", wanted)
+
+
+def test_twenty_thousand(tmp_path):
+    """A long file in many row groups: two processes lose nothing and give what arrays give."""
+    points, _ = simulate_seds(2000, seed=4)
+    rng, n = np.random.default_rng(1), 20000
+    copy, row = np.divmod(np.arange(10 * len(points.sed)), len(points.sed))
+    columns = {"source_id": copy * 2000 + points.sed[row]}
+    ra, dec = rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
+    columns |= {"ra": ra[columns["source_id"]], "dec": dec[columns["source_id"]]}
+    factor = 10 ** rng.normal(0, 0.2, n)[columns["source_id"]]
+    for name in NAMES:
+        scale = factor if name.startswith("nufnu") else 1
+        columns[name] = getattr(points, name)[row] * scale
+    columns["upper_limit"] = columns["upper_limit"].astype(bool)
+    parquet.write_table(pa.table(columns), tmp_path / "points.parquet", row_group_size=2**16)
+    estimate_parquet(tmp_path / "points.parquet", tmp_path / "out.parquet", jobs=2)
+    wanted = estimate_points(columns.pop("source_id"), **columns)
+    assert len(wanted["source"]) == len(np.unique(wanted["source"])) > 19000
+    assert_as_wanted(tmp_path / "out.parquet", wanted)
 
 
 def test_units_and_copies(flat, wanted, ensemble_dir, tmp_path):

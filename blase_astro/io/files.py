@@ -179,7 +179,7 @@ def _reader(form):
     elif form == "votable":
         from .votable_files import read_votable as reader
     elif form == "parquet":
-        from .parquet import read_parquet as reader
+        from .parquet_tables import read_parquet as reader
     elif form == "ascii.csv":
         from .delimited import read_csv as reader
     else:

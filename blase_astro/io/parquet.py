@@ -1,4 +1,4 @@
-"""Parquet: blocks of rows to a file, columns appended to one, any of them to a table.
+"""Parquet: blocks of rows to a file, columns appended to one.
 
 Units, UCDs and descriptions are written twice: as the VOTable document of the VOParquet convention
 of the IVOA (``Table.read(..., format='parquet.votable')``, TOPCAT, LSDB), and as astropy's own YAML
@@ -14,20 +14,17 @@ from functools import partial
 import numpy as np
 
 from .output import placed
+from .parquet_tables import CONTENT, YAML, as_table
 from .votable_files import add_words, field_element
 from .yaml_header import extended_yaml, yaml_lines
 
 __all__ = [
     "append_made",
     "append_to_parquet",
-    "described_columns",
     "parquet_sink",
-    "read_parquet",
-    "rows_as_table",
 ]
 
-_YAML = b"table_meta_yaml"
-_VERSION, _CONTENT = b"IVOA.VOTable-Parquet.version", b"IVOA.VOTable-Parquet.content"
+_VERSION = b"IVOA.VOTable-Parquet.version"
 # An element of the document; NAME stands for an attribute.
 _FIELD = r"(?s)<(?P<prefix>\w*:?)FIELD\b[^>]*NAME[^>]*(?:/>|(?<!/)>.*?</(?P=prefix)FIELD>)"
 _DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
@@ -71,7 +68,8 @@ def parquet_sink(output, like, *, overwrite=False, kept=()):
     --------
     >>> import numpy as np
     >>> from astropy.table import Table
-    >>> from blase_astro.io.parquet import parquet_sink, read_parquet
+    >>> from blase_astro.io.parquet import parquet_sink
+    >>> from blase_astro.io.parquet_tables import read_parquet
     >>> block = Table({'nu_peak': [1e14, np.nan]}, units={'nu_peak': 'Hz'})
     >>> with parquet_sink('blocks.parquet', block[:0]) as write:
     ...     write(block)
@@ -147,8 +145,8 @@ def _metadata(table, longest):
     content = _DOCUMENT.format(fields=fields, words="\n".join(add_words(table.meta, "1.4")))
     return {
         _VERSION: b"1.0",
-        _CONTENT: content.encode(),
-        _YAML: "\n".join(yaml_lines(table)).encode(),
+        CONTENT: content.encode(),
+        YAML: "\n".join(yaml_lines(table)).encode(),
     }
 
 
@@ -206,7 +204,10 @@ def _arrow_array(column, kind, nan_is_null):
     if values.dtype.kind == "U" and column.ndim == 1:  # pyarrow would end an array's text at NUL
         return pa.array(values.tolist(), kind, mask=mask)
     if column.ndim > 1:
-        flat = pa.array(values.ravel().astype(values.dtype.newbyteorder("=")))
+        flat = values.ravel().astype(values.dtype.newbyteorder("="))
+        # Null is what the list holds: lists that are null themselves astropy does not read.
+        missing = np.isnan(flat) if flat.dtype.kind == "f" and nan_is_null else None
+        flat = pa.array(flat, mask=missing)
         return pa.FixedSizeListArray.from_arrays(flat, kind.list_size).cast(kind)
     if values.dtype.kind == "O":
         text = pa.types.is_string(kind)
@@ -236,7 +237,8 @@ def append_to_parquet(source, columns, path, check):
     --------
     >>> from pathlib import Path
     >>> from astropy.table import Table
-    >>> from blase_astro.io.parquet import append_to_parquet, parquet_sink, read_parquet
+    >>> from blase_astro.io.parquet import append_to_parquet, parquet_sink
+    >>> from blase_astro.io.parquet_tables import read_parquet
     >>> with parquet_sink('short.parquet', Table({'a': [1]})) as write:
     ...     write(Table({'a': [1]}))
     >>> append_to_parquet('short.parquet', Table({'b': [2]}), 'long.parquet', lambda names, n: None)
@@ -269,7 +271,8 @@ def append_made(source, like, make, path, check, rows=None):
     Examples
     --------
     >>> from astropy.table import Table
-    >>> from blase_astro.io.parquet import append_made, parquet_sink, read_parquet
+    >>> from blase_astro.io.parquet import append_made, parquet_sink
+    >>> from blase_astro.io.parquet_tables import read_parquet
     >>> with parquet_sink('short.parquet', Table({'a': [1]})) as write:
     ...     write(Table({'a': [1]}))
     >>> append_made('short.parquet', Table({'b': [0]}), lambda part: Table({'b': [len(part)]}),
@@ -323,17 +326,17 @@ def _compression(file):
 def _extended(old, columns):
     """Metadata of a file with the descriptions of new columns in both places."""
     metadata = dict(old.metadata or {})
-    if _YAML in metadata:
-        lines = metadata[_YAML].decode().split("\n")
+    if YAML in metadata:
+        lines = metadata[YAML].decode().split("\n")
     else:  # astropy wants to find every column there
         lines = [
             "datatype:",
             *(f"- {{name: {json.dumps(n)}, datatype: string}}" for n in old.names),
         ]
-    metadata[_YAML] = "\n".join(extended_yaml(lines, columns)).encode()
-    content = metadata.get(_CONTENT, b"").decode()
+    metadata[YAML] = "\n".join(extended_yaml(lines, columns)).encode()
+    content = metadata.get(CONTENT, b"").decode()
     if not content:
-        known = _table(old.empty_table())
+        known = as_table(old.empty_table())
         fields = "\n".join(_field(column) for column in known.itercols())
         content = _DOCUMENT.format(fields=fields, words="")
     for name in set(columns.colnames) & set(old.names):  # replaced
@@ -342,190 +345,5 @@ def _extended(old, columns):
     prefix = last["prefix"] or last["p"] or ""
     fields = [_field(column, prefix=prefix) for column in columns.itercols()]
     content = content[: last.end()] + "\n".join(["", *fields]) + content[last.end() :]
-    metadata[_CONTENT], metadata[_VERSION] = content.encode(), b"1.0"
+    metadata[CONTENT], metadata[_VERSION] = content.encode(), b"1.0"
     return metadata
-
-
-def read_parquet(path):
-    """A Parquet file as a table, whatever its columns are, without pandas.
-
-    Dictionaries become their values, decimals floats, times text; what has no place in a table
-    (structs, maps, lists of lists) becomes JSON.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        Nulls are masked, but NaN in columns of floats.
-
-    Raises
-    ------
-    ValueError
-        If it is no Parquet file.
-
-    Examples
-    --------
-    >>> from blase_astro.io.files import read_catalog, write_table
-    >>> from blase_astro.io.parquet import read_parquet
-    >>> write_table(read_catalog('catalogs/demo_catalog.fits'), 'demo.parquet')
-    >>> read_parquet('demo.parquet')['RAJ2000'].unit
-    Unit("deg")
-    """
-    import pyarrow as pa
-    from astropy.table import serialize
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            arrow = file.read()
-    except pa.ArrowException as error:
-        raise ValueError(str(error)) from None
-    table = _table(arrow)
-    described = _described(arrow.schema.metadata or {}, table)
-    return serialize._construct_mixins_from_columns(described)
-
-
-def _table(arrow):
-    """The columns of a pyarrow table."""
-    from astropy.table import Table
-
-    table = Table()
-    for name in dict.fromkeys(arrow.column_names):
-        table[name] = _column(arrow[name])
-    return table
-
-
-def _column(array):
-    """One column of numbers, text or arrays."""
-    import pyarrow as pa
-    from astropy.table import Column, MaskedColumn
-
-    kind = array.type
-    if pa.types.is_dictionary(kind):
-        array = array.cast(kind.value_type)
-        kind = array.type
-    if pa.types.is_decimal(kind):
-        array, kind = array.cast(pa.float64()), pa.float64()
-    if pa.types.is_fixed_size_list(kind) and _is_number(kind.value_type) and not array.null_count:
-        flat = pa.concat_arrays([c.flatten() for c in array.chunks]) if array.num_chunks else []
-        return Column(np.asarray(flat).reshape(len(array), kind.list_size))
-    if pa.types.is_list(kind) and _is_number(kind.value_type) and not array.null_count:
-        values = np.empty(len(array), object)
-        values[:] = [np.asarray(value.values) for value in array]
-        return Column(values)
-    if pa.types.is_floating(kind):
-        return Column(array.to_numpy())
-    mask = np.asarray(array.is_null())
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        values = array.fill_null(False if pa.types.is_boolean(kind) else 0).to_numpy()
-    else:
-        values = np.array([_as_text(value) for value in array.to_pylist()] or [""], dtype=str)
-        values = values[: len(array)]
-    return MaskedColumn(values, mask=mask) if mask.any() else Column(values)
-
-
-def _is_number(kind):
-    import pyarrow as pa
-
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
-
-
-def _as_text(value):
-    """A value of any kind as text."""
-    if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, default=str)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return "" if value is None else str(value)
-
-
-def _described(metadata, table):
-    """Units, descriptions and the like of the columns, from either set of metadata."""
-    from astropy.table import meta
-
-    if _YAML in metadata:
-        header = meta.get_header_from_yaml(metadata[_YAML].decode().split("\n"))
-        table.meta.update(header.get("meta", {}))
-        said = {column["name"]: column for column in header["datatype"]}
-        for name in set(said) & set(table.colnames):
-            for attribute in ("description", "format", "unit", "meta"):
-                if attribute in said[name]:
-                    setattr(table[name], attribute, said[name][attribute])
-    elif _CONTENT in metadata:
-        _describe_by_votable(table, metadata[_CONTENT])
-    return table
-
-
-def _describe_by_votable(table, content):
-    """The same from the document of VOParquet."""
-    from .votables import safe_votable
-
-    for field in next(safe_votable(content).iter_tables()).fields:
-        if field.name in table.colnames:
-            column = table[field.name]
-            column.unit, column.description = field.unit, field.description
-            if field.ucd:
-                column.meta["ucd"] = field.ucd
-
-
-def described_columns(schema):
-    """The columns of a Parquet file as a table without rows.
-
-    Parameters
-    ----------
-    schema : ``pyarrow.Schema``
-        Of a file.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        With units, descriptions and metadata.
-
-    Examples
-    --------
-    >>> from blase_astro.io.files import read_catalog, write_table
-    >>> from blase_astro.io.parquet import described_columns
-    >>> from pyarrow import parquet
-    >>> write_table(read_catalog('catalogs/demo_catalog.fits'), 'demo.parquet')
-    >>> described_columns(parquet.read_schema('demo.parquet'))['RAJ2000'].unit
-    Unit("deg")
-    """
-    return _described(schema.metadata or {}, _table(schema.empty_table()))
-
-
-def rows_as_table(arrow, names, like):
-    """Some columns of rows of a Parquet file as a table.
-
-    Parameters
-    ----------
-    arrow : ``pyarrow.Table``
-        The rows.
-    names : sequence of str
-        Which columns.
-    like : `~astropy.table.Table`
-        Gives the units: what `described_columns` says of the file.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        These columns, with the metadata of ``like``.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> from blase_astro.io.parquet import described_columns, rows_as_table
-    >>> rows = pa.table({'a': [1, 2], 'b': [3, 4]})
-    >>> rows_as_table(rows, ['b'], described_columns(rows.schema)).colnames
-    ['b']
-    """
-    table = _table(arrow.select(names))
-    for name in names:
-        table[name].unit = like[name].unit
-    table.meta.update(like.meta)
-    return table

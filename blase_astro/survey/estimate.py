@@ -13,7 +13,8 @@ import numpy as np
 from ..columns import column_table, sed_columns
 from ..flags import Flag
 from ..io.output import ExistsAlready, check_place, placed
-from ..io.parquet import described_columns, parquet_sink
+from ..io.parquet import parquet_sink
+from ..io.parquet_tables import described_columns
 from ..points import estimate_sources, grouped, own_settings
 from ..population import say_population
 from ..settings import Settings

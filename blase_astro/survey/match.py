@@ -10,7 +10,8 @@ from ..catalog import matched_columns
 from ..columns import MATCH_COLUMNS, column_table
 from ..io.append import check_names
 from ..io.output import placed
-from ..io.parquet import append_made, described_columns, rows_as_table
+from ..io.parquet import append_made
+from ..io.parquet_tables import described_columns, rows_as_table
 from ..settings import Settings
 from ..sky import find_position, positions
 
