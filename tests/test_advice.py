@@ -1,5 +1,6 @@
 """Advice on the next observation, and what moved an answer."""
 
+import io
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from blase_astro.advice.bands import band_columns
 from blase_astro.cli import main
 from blase_astro.distribution import Distribution
 from blase_astro.ensemble import Ensemble
-from blase_astro.io import sed_table
+from blase_astro.io import read_sed, sed_table
 from blase_astro.io.files import read_catalog
 from blase_astro.io.table import join_points
 from blase_astro.sed import bin_points, load_bins
@@ -340,6 +341,70 @@ def test_the_command_for_seds(tmp_path, capsys):
     assert main(["advise", DEMO / "demo_sed.txt", "--band", "radio"]) == 1
 
 
+def dated(path):
+    """A file with dates for half of its measurements, and without a position."""
+    sed = sed_table(
+        [1.4e9, 8.8e13, 4.9e14, 1e15, 2.4e17],
+        [2e-14, 3e-12, 4e-12, 4e-12, 1e-12],
+        mjd_start=[np.nan, 58000, 58000, 58001, 59000],
+    )
+    sed.write(path, format="ascii.ecsv")
+    return path
+
+
+@pytest.mark.parametrize("command", ["advise", "explain"])
+def test_the_commands_take_what_estimate_takes(command, known, tmp_path, capsys, monkeypatch):
+    """A time, a place, standard input, a name; a table in any format, printed or written."""
+    path, source = dated(tmp_path / "sed.ecsv"), known[1].first.sources[3]
+    place = ["--ra", source["ra"], "--dec", source["dec"]]
+
+    def printed(*words):
+        assert main([command, *map(str, words), "--format", "ecsv", "-q"]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return Table.read(out, format="ascii.ecsv")
+
+    whole = printed(path)
+    of_a_time = printed(path, "--mjd", 57990, 58010, "--undated", "keep")
+    assert of_a_time.meta["MJDFROM"] == 57990
+    assert of_a_time["log_nu_peak"][0] != whole["log_nu_peak"][0]
+    assert printed(path, "--bag=0")["log_nu_peak"][0] != whole["log_nu_peak"][0]
+    at = printed(path, *place)
+    forced = printed(path, f"--bag={source['bag']}")
+    assert at["log_nu_peak"][0] == forced["log_nu_peak"][0] != whole["log_nu_peak"][0]
+    assert main([command, str(path), "--ra", "10"]) == 2
+    assert "wanted both --ra and --dec" in capsys.readouterr().err
+    assert main([command]) == 2
+    capsys.readouterr()
+    (tmp_path / "sed.txt").write_bytes((DEMO / "demo_sed.txt").read_bytes())
+    stdin = io.TextIOWrapper(io.BytesIO((DEMO / "demo_sed.txt").read_bytes()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    piped = printed("-")
+    monkeypatch.setattr("blase_astro.fetch.fetch_sed", lambda name, *_, **__: read_sed(path))
+    assert_allclose(printed("--name", "BLZ")["log_nu_peak"], whole["log_nu_peak"])
+    assert_allclose(piped["log_nu_peak"], printed(DEMO / "demo_sed.txt")["log_nu_peak"])
+    assert main([command, str(path), "-o", "-"]) == 0
+    assert capsys.readouterr().out.startswith("name," if command == "advise" else "without,")
+    assert main([command, str(path), "-o", str(tmp_path / "t"), "--format", "tsv"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{tmp_path / 't'}: {len(whole)} rows" in err
+
+
+def test_targets_from_columns_of_any_name(tmp_path, capsys):
+    """The catalog's position columns are named where nobody could guess them."""
+    catalog = Table.read(DEMO / "demo_catalog.fits")
+    catalog.rename_columns(["RAJ2000", "DEJ2000"], ["x", "y"])
+    catalog.write(tmp_path / "c.ecsv")
+    words = [tmp_path / "c.ecsv", DEMO / "demo_seds.zip", "--band", "xray", "--format", "csv"]
+    words = ["advise", *map(str, words)]
+    assert main(words) == 1
+    assert "no position columns found among" in capsys.readouterr().err
+    assert main([*words, "--ra", "x", "--dec", "y", "--frame", "icrs"]) == 0
+    assert capsys.readouterr().out.startswith("rank,name,ra,dec,ra_hms")
+    assert main(["advise", str(DEMO / "demo_sed.txt"), "--frame", "icrs"]) == 2
+
+
 # --- explanations -----------------------------------------------------------------------------
 
 
@@ -394,6 +459,8 @@ def test_what_cannot_be_explained(tmp_path, ensembles):
         explain(sed_table([1.4e9], [1e-14]))
     with pytest.raises(OSError, match=r"no.txt"):
         explain(tmp_path / "no.txt")
+    with pytest.raises(ValueError, match="one SED has none of its own"):
+        explain(DEMO / "demo_sed.txt", population="self")
     with pytest.raises(ValueError, match="nu_peak"):
         explain(DEMO / "demo_sed.txt", ensemble=ensembles["nufnu_peak"])
     # Three bins, one catalog each: without one there is no estimate, and that is no error.

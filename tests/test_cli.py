@@ -18,7 +18,7 @@ from astropy.table import Table
 
 from blase_astro.cli import main
 from blase_astro.cli.completion import _tree
-from blase_astro.cli.main import _parser
+from blase_astro.cli.main import _kinds, _parser
 from blase_astro.flags import Flag
 from blase_astro.io import sed_table
 
@@ -608,6 +608,42 @@ def test_every_help(words, capsys):
     assert "-v, --verbose" in said
     if words == ["plot"]:
         assert "probability of the intervals (default: 0.95)" in said
+
+
+@pytest.mark.parametrize("name", ["estimate", "advise", "explain", "plot"])
+def test_what_asks_the_networks_has_their_options(name):
+    """One SED is the same to all: by name, at a place, of a time, of a population."""
+    wanted = "--name --ra --dec --mjd --undated --from --timeout "
+    wanted += "--ensemble --radius --level --bag --population --shortest --overwrite --samp"
+    assert set(wanted.split()) <= set(parsers()[name]._option_string_actions)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "estimate",
+        "annotate",
+        "match",
+        "population",
+        "advise",
+        "explain",
+        "refine",
+        "catalog",
+        "evaluate",
+    ],
+)
+def test_what_writes_a_table_can_print_it(name):
+    """In any format, to a file or to standard output; what exists stays."""
+    wanted = {"-o", "--format", "--overwrite"}
+    assert wanted <= set(parsers()[name]._option_string_actions)
+
+
+def parsers():
+    """The parser of each command, and of each kind of those that have kinds."""
+    found = {}
+    for name, parser in _parser()._subparsers._group_actions[0].choices.items():
+        found |= {kind.prog.split()[-1]: kind for kind in _kinds(parser)} or {name: parser}
+    return found
 
 
 def test_verbose(blase, sed, tmp_path, capsys):

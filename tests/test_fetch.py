@@ -356,6 +356,9 @@ def test_catalog_command(vizier, tmp_path, suffix, capsys):
     assert capsys.readouterr().err == "blase: 2 rows of VII/274/bzcat5\n"
     assert main(["fetch", "catalog", "5BZCAT", "-o", str(path)]) == 1
     assert "exists already" in capsys.readouterr().err
+    assert main(["fetch", "catalog", "5BZCAT", "--format", "csv", "-q"]) == 0
+    assert "5BZB J2158-3013" in capsys.readouterr().out
+    assert main(["fetch", "catalog", "5BZCAT"]) == 2
 
 
 def test_catalog_failures(vizier):
@@ -413,7 +416,7 @@ def test_sed_command_formats(server, tmp_path, form):
 
 def test_sed_command_prints(server, capsys):
     """Without a file the SED goes to standard output, and only that."""
-    assert main(["fetch", "sed", "BLZ J2158-3013", "--from", "ssdc"]) == 0
+    assert main(["fetch", "sed", "BLZ J2158-3013", "--from", "ssdc", "-o", "-"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0].split()[1:3] == ["matched", "source"]
     assert len(out.splitlines()) == 4 + 5

@@ -263,6 +263,10 @@ def test_command(ensemble_dir, tmp_path, capsys):
     capsys.readouterr()
     assert main(["population", str(table), *words]) == 0
     assert capsys.readouterr().out == line
+    assert main(["population", str(table), "--format", "csv", *words]) == 0
+    printed, said = capsys.readouterr()
+    assert printed.startswith("log_nu_peak,")
+    assert line.strip() in said
     assert main(["population", str(table), "-o", str(out), *words]) == 1
     assert "exists already" in capsys.readouterr().err
     assert main(["population", str(out), *words]) == 1

@@ -1,5 +1,6 @@
 """Reports and sheets of SEDs, in Python and from the command line."""
 
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -343,6 +344,16 @@ def test_refine_command(ensemble_dir, tmp_path, capsys, suffix):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_refine_prints(ensemble_dir, tmp_path, capsys):
+    """The whole table in any format, on standard output."""
+    assert main(["refine", str(ensemble_dir), "--format", "ecsv", "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "suspicious" in Table.read(out, format="ascii.ecsv").colnames
+    assert main(["refine", str(ensemble_dir)]) == 2
+    assert "nowhere to write to" in capsys.readouterr().err
+
+
 def test_refine_csv(ensemble_dir, tmp_path):
     """The CSV has the columns of the original work."""
     output = tmp_path / "refined.csv"
@@ -411,6 +422,45 @@ def test_several_processes_draw_the_same(tmp_path, ensemble_dir, monkeypatch, ca
         if not more:
             assert texts[0] == texts[1]
             assert "052.txt" in texts[1][-1]
+
+
+def test_plot_what_estimate_takes(ensembles, ensemble_dir, tmp_path, monkeypatch, capsys):
+    """A place, a time, a bag, standard input and a name count for what is drawn."""
+    sources, drawn = ensembles["nu_peak"].source_columns, []
+    monkeypatch.setattr(
+        sheet, "write_sheet", lambda panels, *_, **__: drawn.append(list(panels)) or 1
+    )
+    path = tmp_path / "sed.ecsv"
+    sed = SED.copy()
+    del sed.meta["ra"], sed.meta["dec"]
+    sed["mjd_start"] = [58000.0, 58000, 58000, 58000, 59000]
+    sed.write(path)
+    words = ["plot", str(path), "-o", str(tmp_path / "x.png"), "--ensemble", str(ensemble_dir)]
+    place = ["--ra", str(sources["ra"][7]), "--dec", str(sources["dec"][7])]
+    monkeypatch.setattr("blase_astro.fetch.fetch_sed", lambda name, *_, **__: sed)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    own = f"--bag={sources['bag'][7]}"
+    for more in ([], place, [own], ["--mjd", "57999", "58001"], ["--population", "flat"]):
+        assert main([*words, *more]) == 0
+    assert main(["plot", "-", "--name", "BLZ", *words[2:]]) == 0
+    plain, there, forced, early, flat, (named, piped) = drawn
+    assert there[0]["known"] == sources["label"][7]
+    assert_allclose(there[0]["peak"], forced[0]["peak"], atol=1e-6)
+    assert len(early[0]["sed"]) == 4
+    assert_allclose([named["peak"], piped["peak"]], plain[0]["peak"], atol=1e-6)
+    for (other,) in (there, flat):
+        assert abs(other["peak"] - plain[0]["peak"]) > 1e-5
+    capsys.readouterr()
+    for more, said in (
+        (["--ra", "1"], "wanted both"),
+        ([str(path), *place], "for one SED"),
+        (["--mjd", "1", "2", "--samp"], "takes SED files"),
+    ):
+        assert main([*words[:2], *more, *words[2:]]) == 2
+        assert said in capsys.readouterr().err
+    assert main(["plot", *words[2:]]) == 2
+    assert main([*words, "--population", "self"]) == 1
+    assert "wanted training, flat or a file" in capsys.readouterr().err
 
 
 def test_sheet_refuses(tmp_path):

@@ -140,6 +140,16 @@ def test_commands_send(command, topcat, sed, tmp_path, ensemble_dir, capsys):
     assert own
 
 
+@pytest.mark.parametrize("command", ["advise", "explain"])
+def test_advice_is_sent(command, topcat, tmp_path, capsys):
+    """Lists of targets go to a program as estimates do."""
+    sed = sed_table(FREQUENCY, NUFNU, meta={"ra": 10.0, "dec": 5.0})
+    sed.write(tmp_path / "sed.txt", format="vou-sed")
+    assert main([command, str(tmp_path / "sed.txt"), "--samp", "topcat"]) == 0
+    assert "log_nu_peak" in topcat.took[0][1].colnames
+    assert "sent to Topcat" in capsys.readouterr().err
+
+
 def test_highlighted_rows_are_drawn(hub, topcat, sed, tmp_path, ensemble_dir, monkeypatch):
     """Rows of our table, and of a catalog with positions; others are said to have no SED."""
     catalog = tmp_path / "catalog.fits"

@@ -14,6 +14,7 @@ from ..sed import MIN_BINS, bin_points, usable
 from ..settings import Settings, load_ensembles
 from ..sky import icrs
 from ..targets import CLASS_EDGES, SED_CLASSES
+from ..times import time_meta, within
 from .bands import band_columns
 from .fillings import Fillings
 from .observing import bags, predict
@@ -66,6 +67,8 @@ def explain(
     *,
     fillings: Fillings | AnyPath | None = None,
     position: Position | None = None,
+    mjd: Any = None,
+    undated: str = "drop",
     command: str = "",
     **options: Any,
 ) -> Table:
@@ -80,11 +83,13 @@ def explain(
         belongs to the networks.
     position : `~astropy.coordinates.SkyCoord` or pair, optional
         Position of the source, instead of that in the file.
+    mjd, undated
+        As for `~blase_astro.estimate`.
     command : str
         What makes the table, for its metadata.
     **options
-        ``ensemble``, ``level``, ``radius``, ``bag``, ``population``, ``shortest``: see
-        `~blase_astro.Settings`.
+        ``ensemble``, ``level``, ``radius``, ``bag``, ``population`` (but ``'self'``, which one SED
+        is too few for), ``shortest``: see `~blase_astro.Settings`.
 
     Returns
     -------
@@ -110,7 +115,11 @@ def explain(
     settings = Settings.of(options)
     if "nu_peak" not in settings.ensembles:
         raise ValueError("explaining needs the ensemble for nu_peak")
+    if isinstance(settings.population, str) and settings.population == "self":
+        raise ValueError("population: one SED has none of its own; wanted training, flat or a file")
     sed = standard_sed(sed) if hasattr(sed, "colnames") else read_sed(sed)
+    if mjd is not None:
+        sed = within(sed, mjd, undated)
     edges = settings.first.bin_edges
     groups = _groups(sed, edges)
     points = points_from_seds([sed])
@@ -133,7 +142,11 @@ def explain(
     known = _fillings(settings, fillings)
     arrays |= _offsets(own, binned, bag, distribution, known)
     star = p_starlight(binned[:1], edges)[0]
-    meta = settings.meta(command) | ({"PSTAR": float(star)} if np.isfinite(star) else {})
+    meta = (
+        settings.meta(command)
+        | time_meta(mjd)
+        | ({"PSTAR": float(star)} if np.isfinite(star) else {})
+    )
     table = column_table(arrays, COLUMNS, meta)
     doubt = np.nan_to_num(np.abs(np.asarray(arrays["offset_sigma"])))
     place = np.array([["all", "band", "catalog"].index(kind) for kind in arrays["kind"]])

@@ -15,6 +15,7 @@ from ..sed import MIN_BINS
 from ..settings import Settings
 from ..sky import find_position, icrs, positions
 from ..targets import CLASS_EDGES, SED_CLASSES
+from ..times import seds_of_time, time_meta
 from .bands import band_columns
 from .fillings import Fillings
 
@@ -85,6 +86,8 @@ def advise(
     bands: str | Sequence[str] | None = None,
     fillings: Fillings | AnyPath | None = None,
     position: Position | None = None,
+    mjd: Any = None,
+    undated: str = "drop",
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] | None = None,
@@ -107,7 +110,7 @@ def advise(
     fillings : `~blase_astro.advice.Fillings` or path-like, optional
         What the bands are filled with; by default that of the package, which belongs to its
         networks.
-    position, jobs, progress, say, leave_out, command
+    position, mjd, undated, jobs, progress, say, leave_out, command
         As for `~blase_astro.estimate`.
     **options
         ``ensemble``, ``level``, ``radius``, ``bag``, ``population``, ``shortest``: see
@@ -139,6 +142,8 @@ def advise(
     settings = Settings.of(options)
     known = fillings_for(settings, fillings)
     columns = band_columns(known.bin_edges, bands)
+    if mjd is not None:
+        seds = seds_of_time(seds, mjd, undated)
     chunks = read_chunks(seds, known.bin_edges, jobs=jobs, progress=progress, leave_out=leave_out)
     chunks = list(chunks)
     if not chunks:
@@ -152,7 +157,7 @@ def advise(
         for start in range(0, len(chunk.name), _AT_ONCE):
             _advise_some(chunk, slice(start, start + _AT_ONCE), columns, settings, known, rows)
     arrays = {name: np.array(values) for name, values in rows.items()}
-    return column_table(arrays, COLUMNS, settings.meta(command))
+    return column_table(arrays, COLUMNS, settings.meta(command) | time_meta(mjd))
 
 
 def fillings_for(settings, fillings=None):

@@ -1,7 +1,5 @@
 """``blase estimate``, ``annotate`` and ``match``."""
 
-import sys
-
 from ..io.names import shown
 from .fetch import fetch_rows
 from .options import (
@@ -10,18 +8,23 @@ from .options import (
     add_estimate_options,
     add_output_options,
     add_services_options,
+    add_source_options,
     add_table_options,
     add_time_options,
     catalog_settings,
+    check_somewhere,
+    check_table,
     command,
     estimate_settings,
+    given_position,
+    given_seds,
     in_file,
     one_blas_thread,
     progress,
     put_table,
     say,
     send,
-    services,
+    times,
     warnings_said,
 )
 from .survey import are_point_tables, estimate_survey, is_parquet, match_survey
@@ -43,17 +46,10 @@ def add_estimate(commands):
         "-o", "--output", help="table to write: .fits .vot .ecsv .parquet .csv; - for stdout"
     )
     add_table_options(parser)
-    parser.add_argument(
-        "--ra", metavar="DEG", help="right ascension of the one SED (degrees, ICRS)"
-    )
-    parser.add_argument("--dec", metavar="DEG", help="its declination")
-    parser.add_argument(
-        "--name", action="append", default=[], help="name of a source whose SED is to be fetched"
-    )
+    add_source_options(parser)
     parser.add_argument(
         "--resume", action="store_true", help="of point tables: go on with an interrupted run"
     )
-    add_services_options(parser)
     add_estimate_options(parser)
     add_time_options(parser)
     add_output_options(parser)
@@ -112,19 +108,8 @@ def add_match(commands):
 
 def _seds(options):
     """What to estimate: one thing by itself, as its number of SEDs is then known, or several."""
-    inputs = list(_inputs(options))
+    inputs = list(given_seds(options))
     return inputs[0] if len(inputs) == 1 else inputs
-
-
-def _inputs(options):
-    """The SEDs to read: paths, the content of standard input or a pipe, or fetched by name."""
-    if options.name:
-        from ..fetch import fetch_sed
-
-        for name in options.name:
-            yield fetch_sed(name, services(options), timeout=options.timeout)
-    for path in options.seds:
-        yield ("-", sys.stdin.buffer) if path == "-" else path
 
 
 def _run_estimate(options):
@@ -146,30 +131,21 @@ def _estimate(options):
 
     settings = estimate_settings(options)
     reading = {"jobs": options.jobs, "progress": progress(options), "say": say(options)}
-    reading |= {"mjd": options.mjd, "undated": options.undated, "position": _position(options)}
+    reading |= times(options) | {"position": given_position(options)}
     if options.output is None and options.format is None and options.samp is None:
         columns = estimate_arrays(_seds(options), Settings(**settings), **reading)
         for i in range(len(columns["name"])):
             row = {name: values[i] for name, values in columns.items()}
             print(shown(_line(row, options.level)))
         return _summary(columns, options)
-    if options.output not in (None, "-"):
-        from ..io.files import check_output
-
-        check_output(options.output, overwrite=options.overwrite, format=options.format)
+    check_table(options)
+    if options.output != "-":
         reading["leave_out"] = options.output
     table = estimate(_seds(options), command=command(options), **settings, **reading)
     if options.output or options.format:
         put_table(table, options)
     send(table, options, "estimates")
     return _summary(table, options)
-
-
-def _position(options):
-    """The position of the one SED, where it is given."""
-    if (options.ra is None) != (options.dec is None):
-        options.wrong_usage("wanted both --ra and --dec, or none")
-    return None if options.ra is None else (options.ra, options.dec)
 
 
 def _line(row, level):
@@ -228,13 +204,12 @@ def _flag_counts(columns, prefix=""):
 
 
 def _run_annotate(options):
-    if options.samp is None and not (options.output or options.format):
-        options.wrong_usage("nowhere to write to: wanted -o FILE, --format or --samp")
+    check_somewhere(options)
     if not options.seds and not options.bands and not options.fetch:
         options.wrong_usage("nothing to estimate from: wanted SEDs, --bands or --fetch")
     one_blas_thread()
     with warnings_said(options):
-        _check(options)
+        check_table(options)
         seds = [*options.seds, *([options.fetch] if options.fetch else [])]
         if options.fetch:
             fetch_rows(options, options.fetch)
@@ -246,19 +221,9 @@ def _run_annotate(options):
             "bands": options.bands and ",".join(options.bands).split(","),
             "ebv": options.ebv,
             "redshift": options.redshift,
-            "mjd": options.mjd,
-            "undated": options.undated,
-        }
+        } | times(options)
         columns = _appended(options, settings, seds or None)
     return _flag_summary(columns, options)
-
-
-def _check(options):
-    """Say before the work that the output cannot be written."""
-    from ..io.files import check_output
-
-    if options.output not in (None, "-"):
-        check_output(options.output, overwrite=options.overwrite, format=options.format)
 
 
 def _appended(options, settings, *seds):
@@ -292,12 +257,11 @@ def _flag_summary(columns, options):
 
 
 def _run_match(options):
-    if options.samp is None and not (options.output or options.format):
-        options.wrong_usage("nowhere to write to: wanted -o FILE, --format or --samp")
+    check_somewhere(options)
     with warnings_said(options):
         streamed = in_file(options) and options.samp is None
         if streamed and is_parquet(options.catalog) and is_parquet(options.output):
             return match_survey(options)
-        _check(options)
+        check_table(options)
         _appended(options, catalog_settings(options))
     return 0

@@ -3,10 +3,15 @@
 from .options import (
     add_output_options,
     add_table_options,
+    check_somewhere,
+    check_table,
     command,
+    in_file,
     level,
+    put_table,
     radius,
     say,
+    send,
     warnings_said,
 )
 
@@ -132,9 +137,10 @@ def add_refine(commands):
     parser.add_argument(
         "-o",
         "--output",
-        required=True,
-        help="table to write: .fits .vot .ecsv .parquet; .csv has the columns of the original",
+        help="table to write: .fits .vot .ecsv .parquet; .csv has the columns of the original; - "
+        "for stdout",
     )
+    add_table_options(parser)
     parser.add_argument(
         "--level", type=level, default=0.95, help="probability of the intervals (default: 0.95)"
     )
@@ -146,17 +152,21 @@ def add_refine(commands):
         help="share of right labels among those called suspicious (default: 0.1)",
     )
     add_output_options(parser)
-    parser.set_defaults(run=_run_refine)
+    parser.set_defaults(run=_run_refine, wrong_usage=parser.error)
 
 
 def _run_refine(options):
     from ..evaluate.labels import refine, write_refined
-    from ..io.files import check_output
 
-    check_output(options.output, overwrite=options.overwrite)
+    check_somewhere(options)
+    check_table(options)
     refined = refine(options.ensemble, level=options.level, false_discovery=options.false_discovery)
     suspicious = int((refined["suspicious"] > 0).sum())
     refined.meta["HISTORY"] = command(options)
-    write_refined(refined, options.output, overwrite=options.overwrite)
+    if in_file(options):
+        write_refined(refined, options.output, overwrite=options.overwrite)
+    elif options.output or options.format:
+        put_table(refined, options)
+    send(refined, options, "refined")
     say(options)(f"{suspicious} of {len(refined)} sources have a suspicious label; they come first")
     return 0

@@ -4,10 +4,16 @@ import sys
 
 from .options import (
     add_output_options,
+    add_position_columns,
     add_services_options,
+    add_table_options,
+    check_somewhere,
+    check_table,
     progress,
+    put_table,
     radius,
     say,
+    send,
     services,
     warnings_said,
 )
@@ -29,7 +35,7 @@ def add_fetch(commands):
     sed.add_argument(
         "--max-age", type=float, default=7, help="days that a kept answer is good (default: 7)"
     )
-    sed.add_argument("-o", "--output", help="file to write (default: standard output)")
+    sed.add_argument("-o", "--output", help="file to write (default: -, standard output)")
     sed.add_argument(
         "--format",
         choices=["vou", "ecsv", "gadf", "jetset"],
@@ -44,13 +50,7 @@ def add_fetch(commands):
     seds.add_argument(
         "-o", "--output", metavar="DIR", required=True, help="folder; what is in it is kept"
     )
-    seds.add_argument("--ra", metavar="COL", help="column of the right ascension")
-    seds.add_argument("--dec", metavar="COL", help="column of the declination")
-    seds.add_argument(
-        "--frame",
-        choices=["icrs", "fk5", "fk4", "galactic"],
-        help="frame of these columns (default: what their names or the header say)",
-    )
+    add_position_columns(seds)
     seds.add_argument(
         "--radius", type=radius, default=5.0, help="how far off to look (default: 5arcsec)"
     )
@@ -63,11 +63,12 @@ def add_fetch(commands):
         "name", help="4LAC (DR3), 4LAC-DR1, 3HSP, 5BZCAT, or a VizieR name like J/ApJ/892/105"
     )
     catalog.add_argument(
-        "-o", "--output", required=True, help="table to write: .fits .vot .ecsv .parquet .csv"
+        "-o", "--output", help="table to write: .fits .vot .ecsv .parquet .csv; - for stdout"
     )
+    add_table_options(catalog)
     catalog.add_argument("--timeout", type=float, default=300, help="seconds (default: 300)")
     add_output_options(catalog)
-    catalog.set_defaults(run=_run_fetch_catalog)
+    catalog.set_defaults(run=_run_fetch_catalog, wrong_usage=catalog.error)
 
 
 def _run_fetch_sed(options):
@@ -82,7 +83,8 @@ def _run_fetch_sed(options):
         from astropy.coordinates import SkyCoord
 
         target = SkyCoord(options.ra, options.dec, unit="deg")
-    if options.output is not None:
+    to_file = options.output not in (None, "-")
+    if to_file:
         check_place(options.output, overwrite=options.overwrite)
     limits = {name: getattr(options, name) for name in ("radius", "timeout", "max_age")}
     with warnings_said(options):
@@ -95,7 +97,7 @@ def _run_fetch_sed(options):
     if form == "vou":
         sed = sed[~sed["duplicate"]]  # the format has no mark for them
     form = "ascii.ecsv" if form == "ecsv" else f"{form}-sed"
-    if options.output is None:
+    if not to_file:
         sed.write(sys.stdout, format=form)
         return 0
     with placed(options.output, overwrite=options.overwrite) as beside:
@@ -129,11 +131,13 @@ def fetch_rows(options, folder):
 
 def _run_fetch_catalog(options):
     from ..fetch import fetch_catalog
-    from ..io.files import check_output, write_table
 
-    check_output(options.output, overwrite=options.overwrite)
+    check_somewhere(options)
     with warnings_said(options):
+        check_table(options)
         catalog = fetch_catalog(options.name, timeout=options.timeout)
-    write_table(catalog, options.output, overwrite=options.overwrite)
+    if options.output or options.format:
+        put_table(catalog, options, kept=catalog.colnames)
+    send(catalog, options, options.name)
     say(options)(f"{len(catalog)} rows of {catalog.meta['VIZIER']}")
     return 0

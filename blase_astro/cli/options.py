@@ -7,23 +7,31 @@ from contextlib import contextmanager
 from ..io.names import shown
 
 __all__ = [
+    "add_answer_options",
     "add_catalog_options",
     "add_ensemble_option",
     "add_ensemble_options",
     "add_estimate_options",
     "add_output_options",
+    "add_position_columns",
     "add_services_options",
+    "add_source_options",
     "add_table_options",
     "add_time_options",
     "add_word_options",
     "catalog_settings",
+    "check_somewhere",
+    "check_table",
     "command",
     "cores",
     "count",
     "estimate_settings",
+    "given_position",
+    "given_seds",
     "in_file",
     "jobs",
     "level",
+    "on_stdout",
     "one_blas_thread",
     "probabilities",
     "progress",
@@ -32,6 +40,7 @@ __all__ = [
     "say",
     "send",
     "services",
+    "times",
     "warnings_said",
 ]
 
@@ -68,7 +77,8 @@ def add_ensemble_options(parser):
     )
 
 
-def add_estimate_options(parser):
+def add_answer_options(parser):
+    """What every answer of the networks depends on."""
     add_ensemble_options(parser)
     parser.add_argument(
         "--level", type=level, default=0.95, help="probability of the intervals (default: 0.95)"
@@ -84,6 +94,13 @@ def add_estimate_options(parser):
         "catalog itself), or as in a file of blase population",
     )
     parser.add_argument(
+        "--shortest", action="store_true", help="shortest intervals (default: central ones)"
+    )
+
+
+def add_estimate_options(parser):
+    add_answer_options(parser)
+    parser.add_argument(
         "--quantiles",
         type=probabilities,
         default=(),
@@ -92,9 +109,6 @@ def add_estimate_options(parser):
     )
     parser.add_argument(
         "--pdf", action="store_true", help="a column with the whole distribution of log_nu_peak"
-    )
-    parser.add_argument(
-        "--shortest", action="store_true", help="shortest intervals (default: central ones)"
     )
     parser.add_argument(
         "--jobs", type=jobs, default=cores(), help="processes (default: as many as cores)"
@@ -114,6 +128,47 @@ def add_time_options(parser):
     parser.add_argument(
         "--undated", choices=["keep", "drop"], default="drop", help="those without a date, with it"
     )
+
+
+def add_source_options(parser, *, catalog=False):
+    """Which source it is: SEDs from services by its name, and where it lies."""
+    value, column = ("DEG|COL", "; of a catalog the column") if catalog else ("DEG", "")
+    parser.add_argument(
+        "--ra", metavar=value, help=f"right ascension of the one SED (degrees, ICRS){column}"
+    )
+    parser.add_argument("--dec", metavar=value, help=f"its declination{column}")
+    if catalog:
+        _add_frame_option(parser)
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        help="name of a source whose SED is to be fetched; may be repeated",
+    )
+    add_services_options(parser)
+
+
+def given_seds(options):
+    """The SEDs to read, one by one: fetched by name, standard input, paths."""
+    if options.name:
+        from ..fetch import fetch_sed
+
+        for name in options.name:
+            yield fetch_sed(name, services(options), timeout=options.timeout)
+    for path in options.seds:
+        yield ("-", sys.stdin.buffer) if path == "-" else path
+
+
+def given_position(options):
+    """The position of the one SED, where it is given."""
+    if (options.ra is None) != (options.dec is None):
+        options.wrong_usage("wanted both --ra and --dec, or none")
+    return None if options.ra is None else (options.ra, options.dec)
+
+
+def times(options):
+    """The measurements that count, as arguments."""
+    return {"mjd": options.mjd, "undated": options.undated}
 
 
 def add_table_options(parser, *, samp=True):
@@ -136,6 +191,25 @@ def add_table_options(parser, *, samp=True):
 def in_file(options):
     """Is a file to be written, in the format of its suffix?"""
     return options.output not in (None, "-") and options.format is None
+
+
+def on_stdout(options):
+    """Is the table printed?"""
+    return options.output == "-" or (options.output is None and options.format is not None)
+
+
+def check_somewhere(options):
+    """Wrong usage where the table would go nowhere."""
+    if options.samp is None and not (options.output or options.format):
+        options.wrong_usage("nowhere to write to: wanted -o FILE, --format or --samp")
+
+
+def check_table(options):
+    """Say before the work that the file cannot be written."""
+    from ..io.files import check_output
+
+    if options.output not in (None, "-"):
+        check_output(options.output, overwrite=options.overwrite, format=options.format)
 
 
 def put_table(table, options, *, kept=(), prefix=""):
@@ -168,14 +242,23 @@ def send(table, options, name):
     say(options)(f"sent to {', '.join(took)}")
 
 
-def add_catalog_options(parser):
+def add_position_columns(parser):
+    """Where a catalog has its positions."""
     parser.add_argument("--ra", metavar="COL", help="column of the right ascension")
     parser.add_argument("--dec", metavar="COL", help="column of the declination")
+    _add_frame_option(parser)
+
+
+def _add_frame_option(parser):
     parser.add_argument(
         "--frame",
         choices=["icrs", "fk5", "fk4", "galactic"],
         help="frame of these columns (default: what their names or the header say)",
     )
+
+
+def add_catalog_options(parser):
+    add_position_columns(parser)
     parser.add_argument("--prefix", default="", help="put before the names of the new columns")
     parser.add_argument(
         "--overwrite-columns", action="store_true", help="replace columns of the same names"
@@ -286,12 +369,12 @@ def command(options):
 
 
 def estimate_settings(options):
-    """The options of `blase_astro.Settings`."""
+    """The options of `blase_astro.Settings` that the command has."""
     from dataclasses import fields
 
     from ..settings import Settings
 
-    return {f.name: getattr(options, f.name) for f in fields(Settings) if f.init}
+    return {f.name: getattr(options, f.name) for f in fields(Settings) if hasattr(options, f.name)}
 
 
 def catalog_settings(options):

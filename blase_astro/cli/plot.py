@@ -1,13 +1,20 @@
 """``blase plot``: SEDs on pages, a catalog's luminosities, or what another program highlights."""
 
+import os
+
 from .options import (
-    add_ensemble_options,
+    add_answer_options,
     add_output_options,
+    add_source_options,
+    add_time_options,
     cores,
+    estimate_settings,
+    given_position,
+    given_seds,
     jobs,
-    level,
     progress,
     say,
+    times,
     warnings_said,
 )
 
@@ -16,7 +23,9 @@ __all__ = ["add_plot"]
 
 def add_plot(commands):
     parser = commands.add_parser("plot", help="draw SEDs with their bins and estimated peaks")
-    parser.add_argument("seds", nargs="+", help="SED files, folders or zip archives of them")
+    parser.add_argument(
+        "seds", nargs="*", help="SED files, folders or zip archives of them; - is standard input"
+    )
     parser.add_argument("-o", "--output", help=".pdf (one page an SED), .png or .svg (one SED)")
     parser.add_argument(
         "--contact-sheet", action="store_true", help="twelve small SEDs on each page"
@@ -35,8 +44,9 @@ def add_plot(commands):
         help="send the estimates to TOPCAT, Aladin or all programs that take tables, and draw the "
         "SED of each row that is highlighted there, in a window or to -o FILE",
     )
-    add_ensemble_options(parser)
-    parser.add_argument("--level", type=level, default=0.95, help="probability of the intervals")
+    add_source_options(parser)
+    add_answer_options(parser)
+    add_time_options(parser)
     parser.add_argument(
         "--jobs", type=jobs, default=cores(), help="processes (default: as many as cores)"
     )
@@ -47,6 +57,8 @@ def add_plot(commands):
 def _run_plot(options):
     if options.output is None and options.samp is None:
         options.wrong_usage("nowhere to draw to: wanted -o FILE or --samp")
+    if not options.seds and not options.name:
+        options.wrong_usage("nothing to draw: wanted SED files or --name")
     with warnings_said(options):
         if options.samp is not None:
             return _follow(options)
@@ -59,12 +71,10 @@ def _pages(options):
     from ..evaluate.sheet import draw_pages
 
     n = draw_pages(
-        options.seds,
+        _items(options),
         options.output,
-        ensemble=None if options.no_estimate else options.ensemble,
-        estimate=not options.no_estimate,
-        level=options.level,
-        radius=options.radius,
+        settings=None if options.no_estimate else estimate_settings(options),
+        time=None if options.mjd is None else times(options),
         per_page=12 if options.contact_sheet else 1,
         jobs=options.jobs,
         progress=progress(options),
@@ -72,6 +82,28 @@ def _pages(options):
     )
     say(options)(f"{n} SED{'s' if n != 1 else ''} drawn")
     return 0
+
+
+def _items(options):
+    """What to draw: paths as they are; what is fetched, piped or placed as name and SED table."""
+    from ..io import read_sed
+    from ..sky import icrs
+
+    items, position = [], given_position(options)
+    for item in given_seds(options):
+        if isinstance(item, tuple):
+            item = item[0], read_sed(item[1])
+        elif hasattr(item, "colnames"):
+            item = str(item.meta.get("name") or ""), item
+        elif position is not None:
+            item = os.path.basename(item), read_sed(item)
+        items.append(item)
+    if position is not None:
+        if len(items) != 1:
+            options.wrong_usage("--ra and --dec are for one SED")
+        ra, dec = icrs(position)
+        items[0][1].meta |= {"ra": float(ra[0]), "dec": float(dec[0])}
+    return items
 
 
 def _sequence(options):
@@ -98,7 +130,9 @@ def _follow(options):
     from ..samp import connected, highlighted, send_table
     from ..settings import Settings
 
-    settings = {"ensemble": options.ensemble, "level": options.level, "radius": options.radius}
+    if "-" in options.seds or options.name or options.ra or options.mjd:
+        options.wrong_usage("--samp takes SED files, folders and archives as they are")
+    settings = estimate_settings(options)
     tables = [estimate(path, jobs=options.jobs, **settings) for path in options.seds]
     shelf = _Shelf(options.seds, tables, Settings(pdf=True, **settings))
     canvas = _canvas(options)

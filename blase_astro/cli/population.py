@@ -2,11 +2,15 @@
 
 from .options import (
     add_output_options,
+    add_table_options,
+    check_table,
     command,
     count,
     jobs,
+    on_stdout,
     one_blas_thread,
     progress,
+    put_table,
     say,
     warnings_said,
 )
@@ -21,7 +25,10 @@ def add_population(commands):
     parser.add_argument(
         "estimates", help="table of estimates or annotated catalog made with --pdf; or SEDs"
     )
-    parser.add_argument("-o", "--output", help="table to write: .ecsv .fits .vot .parquet .csv")
+    parser.add_argument(
+        "-o", "--output", help="table to write: .fits .vot .ecsv .parquet .csv; - for stdout"
+    )
+    add_table_options(parser, samp=False)
     parser.add_argument("--figure", metavar="FILE", help="figure to draw: .pdf .png .svg")
     parser.add_argument("--ensemble", metavar="DIR", help="networks that made the estimates")
     parser.add_argument(
@@ -35,12 +42,10 @@ def add_population(commands):
 
 def _run_population(options):
     from ..evaluate.populations import population_of, write_population_figure
-    from ..io.files import check_output, write_table
     from ..io.output import check_place
 
     one_blas_thread()
-    if options.output:
-        check_output(options.output, overwrite=options.overwrite)
+    check_table(options)
     if options.figure:
         check_place(options.figure, overwrite=options.overwrite)
     with warnings_said(options):
@@ -53,12 +58,13 @@ def _run_population(options):
             progress=progress(options),
         )
     table.meta["BLASECMD"] = command(options)
-    if options.output:
-        write_table(table, options.output, overwrite=options.overwrite)
+    if options.output or options.format:
+        put_table(table, options)
     if options.figure:
         write_population_figure(table, options.figure, overwrite=options.overwrite)
-    print(_line(table.meta))
-    if not (options.output or options.figure):
+    tell = say(options) if on_stdout(options) else print
+    tell(_line(table.meta))
+    if not (options.output or options.format or options.figure):
         say(options)("the whole distribution: -o FILE, --figure FILE")
     return 0
 

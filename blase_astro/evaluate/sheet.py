@@ -19,7 +19,8 @@ from .. import plotting
 from ..estimates import estimate_arrays
 from ..io import list_seds, read_seds
 from ..io.output import placed
-from ..settings import Settings, load_ensembles
+from ..settings import Settings
+from ..times import within
 from ..workers import Workers
 
 if TYPE_CHECKING:
@@ -73,9 +74,20 @@ def sed_panels(
     settings = None
     if ensembles:
         settings = Settings(ensemble=ensembles, level=level, radius=radius, pdf=True)
-    names = [(path, list_seds(path)) for path in paths]
-    total, done = sum(len(n) for _, n in names), 0
-    seds = (pair for path, members in names for pair in read_seds(path, members))
+    return _panels(paths, settings, progress)
+
+
+def _panels(items, settings, progress, time=None):
+    """Panels of the SEDs in paths, and of pairs of name and SED table."""
+    names = [(item, None if isinstance(item, tuple) else list_seds(item)) for item in items]
+    total, done = sum(1 if n is None else len(n) for _, n in names), 0
+    seds = (
+        pair
+        for item, members in names
+        for pair in ([item] if members is None else read_seds(item, members))
+    )
+    if time is not None:
+        seds = ((name, within(sed, **time)) for name, sed in seds)
     while some := list(islice(seds, _TOGETHER)):
         for panel in estimated_panels(some, settings):
             yield panel
@@ -141,13 +153,11 @@ def write_sheet(
 
 
 def draw_pages(
-    paths,
+    items,
     output,
     *,
-    ensemble=None,
-    estimate=True,
-    level=0.95,
-    radius=5.0,
+    settings=None,
+    time=None,
     per_page=1,
     jobs=1,
     progress=None,
@@ -157,14 +167,14 @@ def draw_pages(
 
     Parameters
     ----------
-    paths : list of path-like
-        What to draw.
+    items : list of path-like and of pairs of str and `~astropy.table.Table`
+        What to draw: paths, and SEDs with their names.
     output : path-like
         As for `write_sheet`.
-    ensemble, level, radius
-        As for `~blase_astro.Settings`.
-    estimate : bool
-        Are the peaks to be estimated?
+    settings : dict, optional
+        Options of `~blase_astro.Settings`, paths among them as text; without, no peak is estimated.
+    time : dict, optional
+        Arguments of `~blase_astro.times.within`: the measurements that count.
     per_page, overwrite
         As for `write_sheet`.
     jobs : int
@@ -177,9 +187,12 @@ def draw_pages(
     n : int
         Number of SEDs drawn.
     """
-    ensembles = load_ensembles(ensemble) if estimate else []
-    settings = {"level": level, "radius": radius}
-    names = {os.fspath(path): list_seds(path) for path in paths}
+    whole = None if settings is None else Settings(pdf=True, **settings)
+    if whole is not None and isinstance(whole.population, str) and whole.population == "self":
+        raise ValueError("population: single SEDs are drawn; wanted training, flat or a file")
+    paths = [os.fspath(item) for item in items if not isinstance(item, tuple)]
+    jobs = jobs if len(paths) == len(items) else 1
+    names = {path: list_seds(path) for path in paths} if jobs > 1 else {}
     pieces = [
         (path, some[i : i + _PIECE])
         for path, some in names.items()
@@ -187,15 +200,24 @@ def draw_pages(
     ]
     jobs = min(jobs, len(pieces) // 2)
     if jobs > 1 and Path(output).suffix.lower() == ".pdf" and find_spec("pypdf"):
-        order = {"ensemble": ensemble and os.path.abspath(ensemble), "estimate": estimate}
-        order |= settings | {"per_page": per_page}
+        order = {"settings": settings and _absolute(settings), "time": time, "per_page": per_page}
         with Workers("blase_astro.evaluate.sheet:_drawing", order, jobs) as workers:
             if workers:
                 total = sum(map(len, names.values()))
                 with placed(output, overwrite=overwrite) as beside:
                     return _bound(workers, pieces, beside, progress, total)
-    panels = sed_panels(paths, ensembles, progress=progress, **settings)
+    panels = _panels(items, whole, progress, time)
     return write_sheet(panels, output, per_page=per_page, overwrite=overwrite)
+
+
+def _absolute(settings):
+    """Settings whose paths hold in any folder, as workers need them."""
+    there = {
+        name: os.path.abspath(settings[name])
+        for name in ("ensemble", "population")
+        if settings.get(name) is not None and os.path.exists(settings[name])
+    }
+    return settings | there
 
 
 def _bound(workers, pieces, path, progress, total):
@@ -222,10 +244,9 @@ def _bound(workers, pieces, path, progress, total):
 
 def _drawing(order):
     """In a worker: a function that draws some SEDs of a path."""
-    settings = None
-    if order["estimate"]:
-        known = {name: order[name] for name in ("ensemble", "level", "radius")}
-        settings = Settings(pdf=True, **known)
+    settings, time = order["settings"], order["time"]
+    if settings is not None:
+        settings = Settings(pdf=True, **settings)
 
     def answer(piece):
         path, names = piece
@@ -233,6 +254,8 @@ def _drawing(order):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             seds = list(read_seds(path, names))
+        if time is not None:
+            seds = [(name, within(sed, **time)) for name, sed in seds]
         panels = estimated_panels(seds, settings) if seds else []
         n = _write_pages(panels, pages, ".pdf", order["per_page"]) if seds else 0
         warned = [str(warning.message) for warning in caught]
