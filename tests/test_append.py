@@ -100,6 +100,21 @@ def test_fits_keeps_every_byte_of_the_rest(tmp_path, suffix):
     np.testing.assert_array_equal(raw_rows(output, 2)[:, :width], raw_rows(source, 2))
 
 
+@pytest.mark.parametrize("length", [10, 44, 45, 60, 68, 69, 150])
+def test_words_of_any_length_fit_into_the_header(tmp_path, length):
+    """A command or a name is there whole, with a comment where there is room; nothing warns."""
+    columns = Table({"n" * min(length, 68): [1.0]}, meta={"BLASECMD": "x" * length})
+    Table({"a": [1]}).write(tmp_path / "a.fits")
+    append_columns(tmp_path / "a.fits", columns, tmp_path / "b.fits")
+    write_table(columns, tmp_path / "c.fits")
+    for name in ("b.fits", "c.fits"):
+        header = fits.getheader(tmp_path / name, 1)
+        assert header["BLASECMD"] == "x" * length
+        assert header.comments["BLASECMD"] in ("what made the columns", "")
+        assert (header.comments["BLASECMD"] == "") == (45 <= length <= 68)
+        assert columns.colnames[0] in header.values()
+
+
 def test_fits_heap_behind_a_gap_moves_along(tmp_path):
     """THEAP says where the heap begins, which need not be right behind the rows."""
     lists = np.array([np.arange(i, dtype="i4") for i in (3, 1, 4)], dtype=object)

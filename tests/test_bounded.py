@@ -15,9 +15,13 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import vou_files
+from astropy.table import Table
 
+from blase_astro.cli import main
 from blase_astro.io import read_points
+from blase_astro.io.append import append_columns
 from blase_astro.io.bounded import inflate, read_npz, stream_bytes
+from blase_astro.io.files import read_catalog, write_table
 
 
 def lying_zip(path, name, content, declared):
@@ -208,3 +212,77 @@ class TestNpz:
                 good += len(read_npz(tmp_path / "b.npz")) > 0
         assert 0 < good < 1500
         assert time.monotonic() - start < 20
+
+
+class TestCatalogs:
+    """Compressed catalogs are inflated to a bound, whatever reads them."""
+
+    @pytest.fixture
+    def bomb(self, tmp_path, monkeypatch):
+        """A catalog that inflates beyond what is allowed, made for any format."""
+        monkeypatch.setattr("blase_astro.io.bounded.CATALOG_BYTES", 2**20)
+        monkeypatch.setattr("blase_astro.io.bounded.CATALOG_RATIO", 10)
+
+        def make(suffix):
+            path = tmp_path / f"plain{suffix}"
+            table = Table({"RA": np.zeros(200000), "DEC": np.zeros(200000)})
+            write_table(table, path)
+            packed = tmp_path / f"bomb{suffix}.gz"
+            packed.write_bytes(gzip.compress(path.read_bytes()))
+            assert packed.stat().st_size * 10 < 2**20 < path.stat().st_size
+            return packed
+
+        return make
+
+    @pytest.mark.parametrize("suffix", [".fits", ".vot", ".csv", ".ecsv"])
+    def test_a_bomb(self, bomb, suffix, tmp_path):
+        """It is refused with its name and the limit; nothing is left behind."""
+        path = bomb(suffix)
+        said = rf"bomb\{suffix}\.gz: inflates beyond 1 MiB"
+        columns = Table({"x": np.zeros(200000)})
+        for work in (
+            lambda: read_catalog(path),
+            lambda: append_columns(path, columns, tmp_path / f"out{suffix}"),
+            lambda: append_columns(path, columns, tmp_path / "out.vot"),
+        ):
+
+            def refused(work=work):
+                with pytest.raises(OSError, match=said):
+                    work()
+
+            assert peak_of(refused)[0] < 5 * 2**20
+        assert not list(tmp_path.glob("out*"))
+
+    def test_the_commands_say_so(self, bomb, capsys):
+        """One line that names the file and the limit."""
+        path = str(bomb(".vot"))
+        for words in (["info", path], ["match", path, "--format", "csv"]):
+            assert main(words) == 1
+            assert "bomb.vot.gz: inflates beyond 1 MiB" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+    @pytest.mark.parametrize("suffix", [".fits", ".vot", ".csv", ".ecsv", ".parquet"])
+    def test_real_ones(self, pack, suffix, tmp_path):
+        """Read as what is inside, and appended to: plain or packed, by the name or not."""
+        pytest.importorskip("pyarrow")
+        catalog = Table({"id": ["a", "b"], "RA": [1.0, 2.0], "DEC": [3.0, 4.0]})
+        plain = tmp_path / f"c{suffix}"
+        write_table(catalog, plain)
+        ending = {gzip.compress: ".gz", bz2.compress: ".bz2", lzma.compress: ".xz"}[pack]
+        for name in (f"c{suffix}{ending}", f"disguised{suffix}"):
+            path = tmp_path / name
+            path.write_bytes(pack(plain.read_bytes()))
+            assert read_catalog(path)["id"].tolist() == ["a", "b"]
+            output = tmp_path / f"out-{name.removesuffix(ending)}"
+            append_columns(path, Table({"x": [5.0, 6.0]}), output)
+            assert read_catalog(output)["x"].tolist() == [5.0, 6.0]
+
+    def test_broken_ones(self, tmp_path):
+        """Cut off, and packed twice."""
+        data = gzip.compress(b"RA,DEC\n1,2\n" * 50)
+        (tmp_path / "a.csv.gz").write_bytes(data[:-10])
+        with pytest.raises(OSError, match=r"a\.csv\.gz: broken or truncated gzip file"):
+            read_catalog(tmp_path / "a.csv.gz")
+        (tmp_path / "b.csv.gz").write_bytes(gzip.compress(data))
+        with pytest.raises(OSError, match=r"b\.csv\.gz: inflates to a compressed file"):
+            read_catalog(tmp_path / "b.csv.gz")

@@ -65,18 +65,10 @@ def _about_ensembles(path):
 
 def _infos(path):
     """INFO elements of a VOTable, which tables in memory do not have."""
-    from ..io.files import file_format
+    from ..io.files import content_format
+    from ..io.votable_files import votable_infos
 
-    try:
-        if file_format(path) != "votable":
-            return {}
-    except ValueError:
-        return {}
-    from astropy.io.votable import parse
-
-    whole = parse(str(path), columns=[])
-    parts = [whole, *whole.resources, *whole.iter_tables()]
-    return {info.name.upper(): info.value for part in parts for info in part.infos if info.name}
+    return votable_infos(path) if content_format(path) == "votable" else {}
 
 
 def _about_table(path, options):

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from .bounded import inflated
 from .files import _quiet_units, _told_of, check_output, file_format, read_catalog, write_table
 from .names import fit_text
 from .output import placed
@@ -73,8 +74,15 @@ def append_columns(source, columns, output, *, overwrite=False, replace=(), say=
     ['name', 'flags']
     """
     check_output(output, overwrite=overwrite)
+    with inflated(source) as plain:
+        _append_plain(plain, source, columns, output, overwrite, replace, say)
+
+
+def _append_plain(plain, source, columns, output, overwrite, replace, say):
+    """The work of `append_columns`, of a file that is not compressed."""
     form = file_format(output)
-    append = _appender(source, form, say)
+    tell = None if say is None else lambda text: say(f"{source}: {text}")
+    append = _appender(plain, form, tell)
     if append is None:
         table = read_catalog(source)
         kept = [name for name in table.colnames if name not in columns.colnames]
@@ -83,7 +91,7 @@ def append_columns(source, columns, output, *, overwrite=False, replace=(), say=
         return
     check = partial(_check_columns, columns=columns, replace=replace)
     with placed(output, overwrite=overwrite) as beside, _quiet_units(), _told_of(source):
-        append(source, fit_text(columns, form), beside, check)
+        append(plain, fit_text(columns, form), beside, check)
 
 
 def _appender(source, form, say):
@@ -99,7 +107,7 @@ def _appender(source, form, say):
         if is_binary_table(source):
             return partial(append_to_fits, say=say)
         if say is not None:
-            say(f"{source}: its table is one of text; the new file has a binary one")
+            say("its table is one of text; the new file has a binary one")
         return None
     if form == "votable":
         from .votable_append import append_to_votable

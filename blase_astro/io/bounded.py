@@ -5,11 +5,18 @@ import math
 import os
 import struct
 import zlib
+from contextlib import contextmanager
+from pathlib import Path
 
 __all__ = ["read_npz"]
 
 MAX_BYTES = 64 * 2**20  # no SED is longer; a longer file is a mistake or a bomb
 MAX_RATIO = 200  # what deflate makes of an SED's blanks stays below a tenth of this
+# Of catalogs: what any may inflate to, and how many times its size; tables of empty cells, as text,
+# have some tens.
+CATALOG_BYTES = 2**28
+CATALOG_RATIO = 100
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
 _TOO_LONG = f"longer than {MAX_BYTES >> 20} MiB, no SED is"
 _INFLATES = f"inflates beyond {MAX_BYTES >> 20} MiB or {MAX_RATIO} times its size"
 
@@ -56,9 +63,9 @@ def member_bytes(member, packed, declared):
 
 def inflate(data):
     """The bytes, or what they are the gzip, bzip2 or xz file of, refusing what no SED is."""
-    if data[:2] != b"\x1f\x8b" and data[:3] != b"BZh" and data[:6] != b"\xfd7zXZ\0":
+    kind = packing(data)
+    if kind is None:
         return data
-    kind = {0x1F: "gzip", 0x42: "bz2", 0xFD: "lzma"}[data[0]]
     limit = min(MAX_BYTES, MAX_RATIO * len(data))
     try:
         content = inflating(io.BytesIO(data), kind).read(limit + 1)
@@ -69,11 +76,78 @@ def inflate(data):
     return content
 
 
+def packing(start):
+    """How a file that starts so is compressed; None if it is not."""
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+
+
 def inflating(file, kind):
     """A compressed file, open for reading its content."""
     import importlib
 
     return importlib.import_module(kind).open(file)
+
+
+def unpack(file, kind, target, limit):
+    """Write the content of a compressed file to another one; is it within the limit?"""
+    source, size = inflating(file, kind), 0
+    while size <= limit and (piece := source.read(2**20)):
+        size += target.write(piece)
+    return size <= limit
+
+
+@contextmanager
+def inflated(path):
+    """A catalog that is not compressed: the file itself, or a copy for as long as it is needed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Yields
+    ------
+    plain : path-like
+        Where its content is, named like the file but for the suffix of the compression.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, is broken, or inflates to more than catalogs do.
+    """
+    import tempfile
+
+    path = Path(path)
+    with open(path, "rb") as file:
+        kind, size = packing(file.read(6)), os.fstat(file.fileno()).st_size
+        if kind is None:
+            yield path
+            return
+        file.seek(0)
+        limit = max(CATALOG_BYTES, CATALOG_RATIO * size)
+        # A mapped file cannot be removed everywhere.
+        with tempfile.TemporaryDirectory(prefix="blase-", ignore_cleanup_errors=True) as folder:
+            plain = Path(folder) / plain_name(path.name)
+            with open(plain, "w+b") as target:
+                try:
+                    within = unpack(file, kind, target, limit)
+                except BROKEN as error:
+                    raise OSError(f"{path}: broken or truncated {kind} file ({error})") from None
+                target.seek(0)
+                if not within or packing(target.read(6)):
+                    raise OSError(
+                        f"{path}: inflates to a compressed file; wanted a catalog inside"
+                        if within
+                        else f"{path}: inflates beyond {limit >> 20} MiB, no catalog of its size "
+                        "does; if this one is right, inflate it first"
+                    )
+            yield plain
+
+
+def plain_name(name):
+    """A file's name without the suffix of its compression."""
+    stem, suffix = os.path.splitext(name)
+    return stem if stem and suffix.lower() in (".gz", ".bz2", ".xz") else name
 
 
 def read_npz(path, limit=2**29):

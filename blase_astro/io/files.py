@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from .bounded import inflated, plain_name
 from .names import fit_text, whole_text
 from .output import check_place, placed
 
@@ -113,12 +114,13 @@ def read_catalog(path):
     FITS keeps descriptions and UCDs in TCOMMn and TUCDn cards, which astropy leaves in the
     table's metadata; here they become ``column.description`` and ``column.meta['ucd']``. In CSV
     what looks like an identifier (007, 2015E10) stays text. VOTables that refer to data elsewhere
-    are refused.
+    are refused. A compressed file (gzip, bzip2, xz) is inflated to 256 MiB or 100 times its size,
+    whichever is more.
 
     Parameters
     ----------
     path : path-like
-        A table in any format that astropy can identify.
+        A table in any format that astropy can identify, compressed or not.
 
     Returns
     -------
@@ -128,7 +130,7 @@ def read_catalog(path):
     Raises
     ------
     OSError
-        If the file is missing or is not a table that astropy knows.
+        If the file is missing, is not a table that astropy knows, or inflates beyond the limit.
 
     Examples
     --------
@@ -142,16 +144,20 @@ def read_catalog(path):
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file; wanted a catalog")
     try:
-        form = file_format(path)
-    except ValueError:
-        form = None
-    try:
-        with _told_of(path), _quiet_units():
-            return whole_text(_reader(form)(path))
+        with inflated(path) as plain, _told_of(path), _quiet_units():
+            return whole_text(_reader(content_format(path))(plain))
     except IORegistryError as error:
         raise OSError(f"{path}: no format that astropy knows") from error
     except ValueError as error:
         raise OSError(f"{path} could not be read as a table: {error}") from error
+
+
+def content_format(path):
+    """Format of what is in a file, compressed or not; None if its name does not tell."""
+    try:
+        return file_format(plain_name(Path(path).name))
+    except ValueError:
+        return None
 
 
 @contextmanager

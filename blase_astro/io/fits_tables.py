@@ -11,6 +11,7 @@ from .yaml_header import extended_yaml
 __all__ = ["append_to_fits", "is_binary_table", "read_fits", "write_fits"]
 
 _BLOCK = 2880  # bytes of a FITS block
+_CARD = 80  # of a card of its header
 _ROWS_AT_ONCE = 65536
 _MOST_COLUMNS = 999  # of a FITS table
 # One number or text in a FITS table; the other kinds of dtype are never in our columns.
@@ -50,7 +51,7 @@ def read_fits(path):
     from astropy.table import Table
 
     with fits.open(path) as hdus:
-        table = Table.read(hdus, hdu=_first_table(hdus, path))
+        table = Table.read(hdus, hdu=_first_table(hdus))
     for i, column in enumerate(table.itercols(), start=1):
         column.info.description = table.meta.pop(f"TCOMM{i}", column.info.description)
         ucd = table.meta.pop(f"TUCD{i}", None)
@@ -59,14 +60,14 @@ def read_fits(path):
     return table
 
 
-def _first_table(hdus, path):
+def _first_table(hdus):
     """Index of the first table among the HDUs of a FITS file."""
     for i, hdu in enumerate(hdus):
         if hdu.header.get("XTENSION", "").strip() in ("BINTABLE", "TABLE") and "ZIMAGE" not in (
             hdu.header
         ):
             return i
-    raise ValueError(f"{path} holds no table")
+    raise ValueError("the FITS file holds no table")
 
 
 def write_fits(table, path):
@@ -90,7 +91,7 @@ def write_fits(table, path):
             for card, value in _words(column):
                 header[f"{card}{i}"] = value
         for key in _COMMENTS.keys() & table.meta.keys():
-            header.comments[key] = _COMMENTS[key]
+            header[key] = _commented(key, header[key], _COMMENTS[key])
         _add_history(header, table.meta)
 
 
@@ -101,6 +102,15 @@ def _check_width(n):
             f"a table of {n} columns does not fit into FITS, which has {_MOST_COLUMNS} at most; "
             "write another format"
         )
+
+
+def _commented(key, value, comment):
+    """Value and comment of a card; the value alone where both are longer than the card."""
+    from astropy.io import fits
+
+    length = len(str(fits.Card(key, value)).rstrip())
+    goes_on = length > _CARD  # on cards of its own, which have room
+    return value, comment if goes_on or length + len(f" / {comment}") <= _CARD else ""
 
 
 def _add_history(header, meta):
@@ -118,23 +128,16 @@ def _words(column):
         yield "TUCD", info.meta["ucd"]
 
 
-def _opened(path):
-    """The file's bytes, uncompressed."""
-    with open(path, "rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if zipped else open(path, "rb")
-
-
 def _table_span(source, say):
     """Index, start of header, start and end of data, and row dtype of the first table."""
     from astropy.io import fits
 
     with fits.open(source, disable_image_compression=True) as hdus:
-        index = _first_table(hdus, source)
+        index = _first_table(hdus)
         info = hdus[index].fileinfo()
         dtype = hdus[index].columns.dtype
         if say is not None and _is_damaged(hdus[index]):
-            say(f"{source}: the table does not have the checksum that its header says")
+            say("the table does not have the checksum that its header says")
     return index, info["hdrLoc"], info["datLoc"], info["datLoc"] + info["datSpan"], dtype
 
 
@@ -162,7 +165,7 @@ def is_binary_table(source):
     from astropy.io import fits
 
     with fits.open(source, disable_image_compression=True) as hdus:
-        return hdus[_first_table(hdus, source)].header["XTENSION"].strip() == "BINTABLE"
+        return hdus[_first_table(hdus)].header["XTENSION"].strip() == "BINTABLE"
 
 
 def append_to_fits(source, columns, path, check, say=None):
@@ -199,7 +202,7 @@ def _copy_with_columns(source, columns, path, check, say):
     from astropy.io import fits
 
     index, start, data, end, dtype = _table_span(source, say)
-    with _opened(source) as file:
+    with open(source, "rb") as file:
         file.seek(start)
         header = fits.Header.fromfile(file)
         names = [str(header.get(f"TTYPE{i + 1}", "")) for i in range(header["TFIELDS"])]
@@ -301,14 +304,15 @@ def _edit_header(header, columns, new, old, width):
     for number, name in enumerate(new, start=n_old + 1):
         for key, value in _column_cards(columns[name]):
             comment = "added by blase_astro" if key == "TTYPE" else ""
-            header.insert(last, (f"{key}{number}", value, comment), after=True)
+            card = f"{key}{number}"
+            header.insert(last, (card, *_commented(card, value, comment)), after=True)
             last += 1
     for name, number in old.items():
         for key, value in _column_cards(columns[name]):
             if key not in ("TTYPE", "TFORM"):
                 header[f"{key}{number}"] = value
     for key, value in columns.meta.items():
-        header[key] = (value, _COMMENTS[key]) if key in _COMMENTS else value
+        header[key] = _commented(key, value, _COMMENTS[key]) if key in _COMMENTS else value
     _add_history(header, columns.meta)
     _describe_for_astropy(header, columns)
     if "CHECKSUM" in header or "DATASUM" in header:  # their room; they are renewed at the end

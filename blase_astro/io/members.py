@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple
 
-from .bounded import BROKEN, MAX_RATIO, file_bytes, inflating, member_bytes, warn
+from .bounded import BROKEN, MAX_RATIO, file_bytes, inflating, member_bytes, unpack, warn
 
 __all__ = ["Opened", "opened"]
 
@@ -164,11 +164,7 @@ def _tar_name(info):
 
 def _unpack(file, kind, target):
     """Write the content of a compressed file to another one."""
-    limit = MAX_RATIO * os.fstat(file.fileno()).st_size
-    source = inflating(file, kind)
-    while target.tell() <= limit and (piece := source.read(2**20)):
-        target.write(piece)
-    if target.tell() > limit:
+    if not unpack(file, kind, target, MAX_RATIO * os.fstat(file.fileno()).st_size):
         raise ValueError(f"inflates beyond {MAX_RATIO} times its size")
     target.seek(0)
 

@@ -6,6 +6,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from .bounded import inflated
 from .votables import safe_votable
 
 __all__ = ["add_words", "element", "field_element", "read_votable", "write_votable"]
@@ -31,14 +32,9 @@ _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def document(path):
-    """The bytes of a VOTable file, uncompressed, in an encoding that has ASCII in it."""
+    """The bytes of a VOTable file in an encoding that has ASCII in it."""
     with open(path, "rb") as file:
         data = file.read()
-    if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise ValueError(f"broken gzip: {error}") from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16")
         head, sep, rest = text.partition("?>")
@@ -52,7 +48,7 @@ def read_votable(path):
     Parameters
     ----------
     path : path-like
-        The file, which may be compressed.
+        The file.
 
     Returns
     -------
@@ -86,6 +82,14 @@ def read_votable(path):
         if column.dtype.kind == "O" and all(isinstance(text, str) for text in column):
             table.replace_column(name, column.astype(str))
     return table
+
+
+def votable_infos(path):
+    """INFO elements of a VOTable file, which tables in memory do not have: values by name."""
+    with inflated(path) as plain:
+        whole = safe_votable(document(plain), columns=[])
+    parts = [whole, *whole.resources, *whole.iter_tables()]
+    return {info.name.upper(): info.value for part in parts for info in part.infos if info.name}
 
 
 def element(name, attributes, content=None, prefix=""):
