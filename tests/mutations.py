@@ -189,13 +189,14 @@ def made_mutants(module):
             between(node.values[0], node.values[1], word)
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Invert, ast.Not)):
             start = at(node.lineno, node.col_offset)
-            change(start, at(node.operand.lineno, node.operand.col_offset), "")
+            change(start, start + len("~" if isinstance(node.op, ast.Invert) else "not "), "")
         elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
             start, end = (
                 at(node.lineno, node.col_offset),
                 at(node.end_lineno, node.end_col_offset),
             )
-            new = node.value + 1 if isinstance(node.value, int) else node.value * 1.5 or 0.5
+            more = float(f"{node.value * 1.5:.12g}") or 0.5
+            new = node.value + 1 if isinstance(node.value, int) else more
             change(start, end, repr(new))
         elif isinstance(node, ast.Call):
             name = node.func
