@@ -1,13 +1,21 @@
 """Names that are loaded when they are first used, and old names that tell the new ones."""
 
+from __future__ import annotations
+
 import importlib.abc
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._types import Any, Callable
 
 __all__ = ["lazy", "tell_new_names"]
 
 
-def lazy(package, public):
+def lazy(
+    package: str, public: dict[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` of a package whose names lie in its modules.
 
     Parameters
@@ -47,7 +55,7 @@ class _NewNames(importlib.abc.MetaPathFinder):
             )
 
 
-def tell_new_names(moved):
+def tell_new_names(moved: dict[str, str]) -> None:
     """Let the import of modules that have moved say where they are.
 
     Parameters

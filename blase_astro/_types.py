@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence  # noqa: F401
     from os import PathLike
-    from typing import Any, TypeAlias
+    from typing import IO, Any, TypeAlias
 
     from astropy.coordinates import SkyCoord
     from astropy.table import Table
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     # most functions give the array the name of what it was made from.
     ArrayLike: TypeAlias = Any
     AnyPath: TypeAlias = str | PathLike[str]
+    Say: TypeAlias = Callable[[str], Any] | None
+    Progress: TypeAlias = Callable[[int, int], Any] | None
+    Stream: TypeAlias = IO[Any]
+    SedFile: TypeAlias = AnyPath | bytes | Stream | Iterable[str]
     Radius: TypeAlias = float | str | Quantity
     Position: TypeAlias = SkyCoord | tuple[Any, Any]
     Ensembles: TypeAlias = AnyPath | Ensemble | Iterable[Ensemble] | None

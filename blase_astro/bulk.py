@@ -1,11 +1,13 @@
 """Binned SEDs of files, folders, archives and tables, chunk by chunk."""
 
+from __future__ import annotations
+
 import os
 from contextlib import ExitStack
 from itertools import chain
 from numbers import Integral
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from .io.members import opened
 from .io.table import Points, points_from_seds
 from .sed import bin_points
 from .workers import Workers
+
+if TYPE_CHECKING:
+    from ._types import Any, AnyPath, ArrayLike, Iterator, Progress
 
 __all__ = ["Chunk", "binned_chunk", "read_chunks"]
 
@@ -40,7 +45,7 @@ class Chunk(NamedTuple):
     redshift: np.ndarray | None = None
 
 
-def binned_chunk(points, edges, foreign=False):
+def binned_chunk(points: Points, edges: np.ndarray, foreign: ArrayLike = False) -> Chunk:
     """Points of some SEDs, binned."""
     binned, n_points = bin_points(points, edges)
     foreign = np.broadcast_to(foreign, len(points.name))
@@ -73,7 +78,14 @@ def _joined(chunks):
     )
 
 
-def read_chunks(seds, edges, *, jobs=1, progress=None, leave_out=None):
+def read_chunks(
+    seds: Any,
+    edges: np.ndarray,
+    *,
+    jobs: Any = 1,
+    progress: Progress = None,
+    leave_out: AnyPath | None = None,
+) -> Iterator[Chunk]:
     """Read and bin SEDs, chunk by chunk: only what is binned is kept, and only of one chunk.
 
     Parameters

@@ -10,7 +10,8 @@ import numpy as np
 from .sed import RICH_BINS
 
 if TYPE_CHECKING:
-    from ._types import ArrayLike, Iterator
+    from ._types import ArrayLike, Iterator, Mapping
+    from .distribution import Distribution
 
 __all__ = ["Calibration", "calibrate_out_of_bag", "fit_calibration"]
 
@@ -65,7 +66,7 @@ class Calibration:
     size: np.ndarray
     score: np.ndarray
 
-    def apply(self, distribution, n_bins):
+    def apply(self, distribution: Distribution, n_bins: ArrayLike) -> Distribution:
         """The calibrated distributions.
 
         Parameters
@@ -99,7 +100,7 @@ class Calibration:
             calibrated[rows] = np.interp(cdf[rows], *map(_both_sides, _knots(score)))
         return distribution.through(calibrated)
 
-    def group(self, n_bins):
+    def group(self, n_bins: ArrayLike) -> np.ndarray:
         """Which group each number of filled bins belongs to.
 
         Parameters
@@ -119,7 +120,7 @@ class Calibration:
         """Scores of each group, one array a group."""
         return np.split(self.score, np.cumsum(self.size)[:-1])
 
-    def to_arrays(self):
+    def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything there is as plain arrays, for a file.
 
         Returns
@@ -130,7 +131,7 @@ class Calibration:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def from_arrays(cls, arrays):
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Calibration:
         """Take back what `to_arrays` gave.
 
         Parameters

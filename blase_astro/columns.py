@@ -1,11 +1,16 @@
 """The columns of estimates and annotated catalogs: names, types, units, UCDs, descriptions."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .flags import Flag
 from .targets import SED_CLASSES, TARGETS
+
+if TYPE_CHECKING:
+    from ._types import Any, ArrayLike, Mapping, Sequence, Table
 
 __all__ = [
     "EMPTY",
@@ -42,7 +47,7 @@ class Specification(NamedTuple):
     format: str | None = None
 
 
-def quantile_name(p):
+def quantile_name(p: float) -> str:
     """End of the name of a quantile's column: ``q16`` for 0.16, ``q2p5`` for 0.025.
 
     Parameters
@@ -145,7 +150,9 @@ _REST = {
 )
 
 
-def estimate_columns(quantiles=(), *, pdf=False, rest=False):
+def estimate_columns(
+    quantiles: Sequence[float] = (), *, pdf: bool = False, rest: bool = False
+) -> dict[str, Specification]:
     """Columns of an annotated catalog, in their order.
 
     Parameters
@@ -181,7 +188,9 @@ def estimate_columns(quantiles=(), *, pdf=False, rest=False):
     return columns | _CLASSES | _QUALITY | _BAG | _COUNTS | (_REST if rest else {})
 
 
-def sed_columns(quantiles=(), *, pdf=False, rest=False):
+def sed_columns(
+    quantiles: Sequence[float] = (), *, pdf: bool = False, rest: bool = False
+) -> dict[str, Specification]:
     """Columns of a table of estimates: what identifies an SED first, what went wrong last.
 
     Parameters
@@ -235,7 +244,12 @@ EMPTY = {
 }
 
 
-def column_table(arrays, specification, meta, prefix=""):
+def column_table(
+    arrays: Mapping[str, ArrayLike],
+    specification: Mapping[str, Specification],
+    meta: dict[str, Any],
+    prefix: str = "",
+) -> Table:
     """Arrays as a Table with units, descriptions and UCDs.
 
     Parameters

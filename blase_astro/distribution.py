@@ -1,10 +1,16 @@
 """The predictive distribution: probabilities on a grid, from which all else is read off."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 from math import erf
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ._types import Any, ArrayLike
 
 __all__ = ["ONE_SIGMA", "Distribution"]
 
@@ -42,7 +48,9 @@ class Distribution:
     base: np.ndarray | None = None
 
     @classmethod
-    def normal(cls, mean, std, *, step=0.05, reach=6.0):
+    def normal(
+        cls, mean: ArrayLike, std: ArrayLike, *, step: float = 0.05, reach: float = 6.0
+    ) -> Distribution:
         """Normal distributions on a grid about their means.
 
         Parameters
@@ -82,17 +90,17 @@ class Distribution:
         return Distribution(self.grid, self.probability[rows], base)
 
     @property
-    def step(self):
+    def step(self) -> float:
         """Width of a cell (dex)."""
         return float(self.grid[1] - self.grid[0])
 
     @property
-    def edges(self):
+    def edges(self) -> np.ndarray:
         """Edges of the cells, relative to the base (dex), shape (n_grid + 1,)."""
         return np.append(self.grid, self.grid[-1] + self.step) - self.step / 2
 
     @property
-    def known(self):
+    def known(self) -> np.ndarray:
         """Which sources have an estimate, shape (n,)."""
         return np.isfinite(self.probability[:, 0])
 
@@ -106,7 +114,7 @@ class Distribution:
         """Places on the grid (n, k) as values."""
         return value if self.base is None else value + self.base[:, None]
 
-    def cumulative(self):
+    def cumulative(self) -> np.ndarray:
         """Cumulative probability at the edges of the cells.
 
         Returns
@@ -124,7 +132,7 @@ class Distribution:
         cdf.flags.writeable = False
         return cdf
 
-    def cdf(self, value):
+    def cdf(self, value: ArrayLike) -> np.ndarray:
         """Cumulative distribution at given values.
 
         Parameters
@@ -146,7 +154,7 @@ class Distribution:
         result = cdf[rows, cell] * (1 - inside) + cdf[rows, cell + 1] * inside
         return result if np.ndim(value) == 2 else result[:, 0]
 
-    def quantile(self, p):
+    def quantile(self, p: ArrayLike) -> np.ndarray:
         """Quantiles.
 
         Parameters
@@ -170,15 +178,15 @@ class Distribution:
         value = self._absolute(_inverse(self.cumulative(), self.edges, wanted))
         return value if np.ndim(p) else value[:, 0]
 
-    def median(self):
+    def median(self) -> np.ndarray:
         """Median of each source, log10, shape (n,)."""
         return self.quantile(0.5)
 
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """Mean of each source, log10, shape (n,)."""
         return self._absolute((self.probability @ self.grid)[:, None])[:, 0]
 
-    def std(self):
+    def std(self) -> np.ndarray:
         """Half the central 68.27 percent interval of each source (dex), shape (n,).
 
         For a normal distribution that is its standard deviation; of a distribution with two humps
@@ -187,7 +195,9 @@ class Distribution:
         lo, hi = self.interval(ONE_SIGMA)
         return (hi - lo) / 2
 
-    def interval(self, level=0.95, *, shortest=False):
+    def interval(
+        self, level: float = 0.95, *, shortest: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Prediction interval.
 
         Parameters
@@ -213,7 +223,7 @@ class Distribution:
         rows = np.arange(len(self))
         return lo[rows, best], hi[rows, best]
 
-    def between(self, edges):
+    def between(self, edges: ArrayLike) -> np.ndarray:
         """Probabilities of the classes that edges divide.
 
         Parameters
@@ -230,7 +240,7 @@ class Distribution:
         first, last = (np.where(self.known, end, np.nan)[:, None] for end in (0.0, 1.0))
         return np.diff(np.concatenate([first, below, last], axis=1), axis=1)
 
-    def sample(self, n_samples, seed=0):
+    def sample(self, n_samples: int, seed: int = 0) -> np.ndarray:
         """Random values from the distributions.
 
         Parameters
@@ -248,7 +258,7 @@ class Distribution:
         u = np.random.default_rng(seed).random((len(self), n_samples))
         return self._absolute(_inverse(self.cumulative(), self.edges, u))
 
-    def crps(self, label):
+    def crps(self, label: ArrayLike) -> np.ndarray:
         r"""Continuous ranked probability score.
 
         Parameters
@@ -274,15 +284,15 @@ class Distribution:
         score = self.step * (left + right).sum(axis=1) + outside[:, 0]
         return np.where(np.isnan(y[:, 0]), np.nan, score)
 
-    def density(self):
+    def density(self) -> np.ndarray:
         """Probability density at the centres of the cells, 1 / dex, shape (n, n_grid)."""
         return self.probability / self.step
 
-    def centres(self):
+    def centres(self) -> np.ndarray:
         """Centres of the cells of each source, log10 of the quantity, shape (n, n_grid)."""
         return self._absolute(np.broadcast_to(self.grid, self.probability.shape))
 
-    def through(self, cumulative):
+    def through(self, cumulative: np.ndarray) -> Distribution:
         """The distributions with another cumulative distribution at the same edges.
 
         Parameters
@@ -300,7 +310,7 @@ class Distribution:
         kept.flags.writeable = False
         return found
 
-    def times(self, factor):
+    def times(self, factor: ArrayLike) -> Distribution:
         """The distributions multiplied cell by cell, as Bayes' rule does, and normalised.
 
         Parameters
@@ -322,7 +332,7 @@ class Distribution:
             self.base,
         )
 
-    def to_qp(self):
+    def to_qp(self) -> Any:
         """The distributions as a ``qp.Ensemble`` (package qp-prob, extra ``qp``).
 
         Returns

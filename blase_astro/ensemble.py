@@ -1,9 +1,12 @@
 """The trained ensemble: load, save, find a source's bag, predict with numpy."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +18,9 @@ from .population import training_population
 from .sed import mean_level
 from .sky import SkyIndex, icrs
 from .targets import TARGETS
+
+if TYPE_CHECKING:
+    from ._types import Any, AnyPath, ArrayLike, Position, Radius, Table
 
 __all__ = ["Ensemble"]
 
@@ -73,17 +79,17 @@ class Ensemble:
     meta: dict = field(default_factory=dict)
 
     @property
-    def n_bags(self):
+    def n_bags(self) -> int:
         """Number of bags."""
         return self.weights[0].shape[0]
 
     @property
-    def n_members(self):
+    def n_members(self) -> int:
         """Number of members of each bag."""
         return self.weights[0].shape[1]
 
     @cached_property
-    def sources(self):
+    def sources(self) -> Table:
         """The training sources as a `~astropy.table.Table`, one row each."""
         from astropy.table import Table
 
@@ -102,7 +108,7 @@ class Ensemble:
     # -- files ---------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, path=None, target="nu_peak"):
+    def load(cls, path: AnyPath | None = None, target: str = "nu_peak") -> Ensemble:
         """Read an ensemble.
 
         Parameters
@@ -176,11 +182,11 @@ class Ensemble:
         return header, arrays
 
     @cached_property
-    def digest(self):
+    def digest(self) -> str:
         """SHA-256 of the ensemble's content, as hexadecimal digits."""
         return checksum(*self._to_arrays())
 
-    def save(self, path):
+    def save(self, path: AnyPath) -> None:
         """Write the ensemble to a file ``.npz`` of plain arrays, whole or not at all.
 
         Parameters
@@ -196,7 +202,9 @@ class Ensemble:
     def _index(self):
         return SkyIndex(self.source_columns["ra"], self.source_columns["dec"])
 
-    def find_source(self, position, radius=5.0):
+    def find_source(
+        self, position: Position, radius: Radius = 5.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The training source at a position, on the sphere.
 
         Parameters
@@ -226,7 +234,9 @@ class Ensemble:
         """
         return self._index.nearest(*icrs(position), radius)
 
-    def find_bag(self, ra, dec=None, radius=5.0):
+    def find_bag(
+        self, ra: Any, dec: Any = None, radius: Radius = 5.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The bag of the training source at a position, on the sphere.
 
         Parameters
@@ -256,14 +266,16 @@ class Ensemble:
         source, separation, n_near = self.find_source(position, radius)
         return self.bag_of(source), separation, n_near
 
-    def bag_of(self, source):
+    def bag_of(self, source: np.ndarray) -> np.ndarray:
         """Bag of training sources by their rows, -1 where the row is -1, int16 of shape (n,)."""
         bag = np.append(self.source_columns["bag"], np.int16(-1))
         return bag[source]
 
     # -- estimate ------------------------------------------------------------------------------
 
-    def predict(self, binned, bag=-1, *, calibrated=True):
+    def predict(
+        self, binned: ArrayLike, bag: ArrayLike = -1, *, calibrated: bool = True
+    ) -> Distribution:
         """Predictive distribution of the target for binned SEDs, out of bag where a bag is given.
 
         Parameters
@@ -295,7 +307,9 @@ class Ensemble:
         """
         return self.predict_with_spread(binned, bag, calibrated=calibrated)[0]
 
-    def predict_with_spread(self, binned, bag=-1, *, calibrated=True):
+    def predict_with_spread(
+        self, binned: ArrayLike, bag: ArrayLike = -1, *, calibrated: bool = True
+    ) -> tuple[Distribution, np.ndarray]:
         """As `predict`, and how far the members disagree.
 
         Parameters
@@ -330,7 +344,7 @@ class Ensemble:
             distribution = self.calibration.apply(distribution, filled.sum(axis=1))
         return distribution, spread
 
-    def predict_members(self, binned):
+    def predict_members(self, binned: ArrayLike) -> np.ndarray:
         """Mean of every member's distribution.
 
         Parameters
@@ -356,12 +370,12 @@ class Ensemble:
         return Networks(self.weights, self.biases, self.subtract_level, *scaling)
 
     @property
-    def relative(self):
+    def relative(self) -> bool:
         """Is the label relative to the mean level of the SED?"""
         return self.subtract_level and self.target == "nufnu_peak"
 
     @cached_property
-    def oob(self):
+    def oob(self) -> Distribution:
         """Out-of-bag `~blase_astro.Distribution` of the training sources, before calibration."""
         columns = self.source_columns
         if "oob_probability" in columns:
@@ -370,7 +384,7 @@ class Ensemble:
         return Distribution.normal(columns["oob_mean"], columns["oob_std"])
 
     @cached_property
-    def population(self):
+    def population(self) -> Population:
         """The `~blase_astro.population.Population` that the networks lean on."""
         return training_population(self)
 

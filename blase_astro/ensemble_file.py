@@ -4,15 +4,21 @@ Version 2 holds networks that give probabilities on a grid, or normal ones; vers
 first edition, holds normal ones and is turned into version 2 when it is read.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .io.bounded import read_npz
 from .io.output import placed
 from .targets import TARGETS
+
+if TYPE_CHECKING:
+    from ._types import Any, AnyPath, Mapping
 
 __all__ = ["FORMAT_VERSION", "checksum", "read_ensemble", "write_ensemble"]
 
@@ -26,7 +32,7 @@ _MAX_WEIGHT = 1e5
 _MAX_LABEL = 100
 
 
-def checksum(header, arrays):
+def checksum(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     """SHA-256 of a header and arrays.
 
     Parameters
@@ -49,7 +55,7 @@ def checksum(header, arrays):
     return digest.hexdigest()
 
 
-def write_ensemble(path, header, arrays):
+def write_ensemble(path: AnyPath, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write header and arrays to a file ``.npz``, whole or not at all.
 
     Parameters
@@ -80,7 +86,7 @@ def _compact(array):
     return array
 
 
-def read_ensemble(path):
+def read_ensemble(path: AnyPath) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read header and arrays of an ensemble, verified and validated.
 
     Parameters

@@ -57,7 +57,7 @@ class Sources(NamedTuple):
     order: np.ndarray | None = None
     redshift: np.ndarray | None = None
 
-    def blocks(self):
+    def blocks(self) -> Iterator[Points]:
         """The measurements as `~blase_astro.io.Points`, some sources at a time; at least once."""
         start, n = 0, len(self.source)
         while start < n or start == 0:

@@ -55,7 +55,7 @@ class Population(NamedTuple):
     share: np.ndarray
     support: tuple
 
-    def median(self):
+    def median(self) -> float:
         """Median of log10 of the peak frequency."""
         return float(np.interp(0.5, np.cumsum(self.share), self.grid))
 

@@ -1,13 +1,21 @@
 """Peaks in the rest frame of their sources, and luminosities."""
 
+from __future__ import annotations
+
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ._types import ArrayLike, Mapping
 
 __all__ = ["rest_frame"]
 
 
-def rest_frame(columns, redshift, cosmology="Planck18"):
+def rest_frame(
+    columns: Mapping[str, np.ndarray], redshift: ArrayLike, cosmology: str = "Planck18"
+) -> dict[str, np.ndarray]:
     """Peaks in the rest frame, from estimates in the observer's frame and redshifts.
 
     The distributions are moved as a whole, by log10 of 1 + z and of 4 pi times the squared

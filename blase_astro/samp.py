@@ -1,9 +1,15 @@
 """Tables to TOPCAT, Aladin and other programs of this computer, and what they highlight (SAMP)."""
 
+from __future__ import annotations
+
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._types import Any, AnyPath, Callable, Iterator, Table
 
 __all__ = ["connected", "highlighted", "send_table"]
 
@@ -15,7 +21,7 @@ _SECONDS = "120"  # for a program to read a table; text, as the protocol wants i
 
 
 @contextmanager
-def connected(hub=None):
+def connected(hub: Any = None) -> Iterator[Any]:
     """A client of the hub that runs on this computer, for as long as it is needed.
 
     Parameters
@@ -64,7 +70,9 @@ def _library():
     return samp
 
 
-def send_table(client, table, to="", *, name="blase", file=None):
+def send_table(
+    client: Any, table: Table, to: str = "", *, name: str = "blase", file: AnyPath | None = None
+) -> list[str]:
     """Send a table to the programs that take tables, and wait until they have it.
 
     Parameters
@@ -131,7 +139,9 @@ def _call(client, program, title, message):
         raise OSError(f"{title} did not take the table: {reason}")
 
 
-def highlighted(client, *, idle=None, seconds=0.1):
+def highlighted(
+    client: Any, *, idle: Callable[[], Any] | None = None, seconds: float = 0.1
+) -> Iterator[tuple[dict[str, str], int]]:
     """The rows that programs highlight, as they come, until the hub ends.
 
     Parameters

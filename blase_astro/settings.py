@@ -1,5 +1,7 @@
 """The options of all that estimates: one list, checked once."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -7,7 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from .population import (
 )
 from .rest import named_cosmology
 from .targets import TARGETS
+
+if TYPE_CHECKING:
+    from ._types import Callable, Mapping
 
 __all__ = ["Settings", "load_ensembles"]
 
@@ -105,7 +110,7 @@ class Settings:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def of(cls, options):
+    def of(cls, options: Mapping[str, Any]) -> Settings:
         """Settings from a dictionary, with an error that helps where a name is not known."""
         known = [f.name for f in fields(cls) if f.init]
         for name in options:
@@ -116,15 +121,15 @@ class Settings:
         return cls(**options)
 
     @property
-    def first(self):
+    def first(self) -> Ensemble:
         """The ensemble that the bags and flags speak of."""
         return next(iter(self.ensembles.values()))
 
-    def columns(self, make=sed_columns):
+    def columns(self, make: Callable = sed_columns) -> dict[str, Any]:
         """Specification of the columns that these settings give."""
         return make(self.quantiles, pdf=self.pdf, rest=self.rest)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """What two outputs must agree in to be parts of one, as plain values for JSON."""
         population = self.population
         if not isinstance(population, str):
@@ -142,12 +147,12 @@ class Settings:
             "rest": self.cosmology if self.rest else None,
         }
 
-    def pdf_grid(self):
+    def pdf_grid(self) -> tuple[float, float]:
         """First place and step of the grid of densities, log10 of Hz."""
         grid = self.ensembles["nu_peak"].grid
         return (10.0, 0.1) if grid is None else (float(grid[0]), float(grid[1] - grid[0]))
 
-    def meta(self, command=""):
+    def meta(self, command: str = "") -> dict[str, Any]:
         """What the table as a whole is told, with keys that fit a FITS header."""
         meta = {"PILEVEL": self.level, "PIFRAME": "observer"} | self.match_meta(command)
         name = self.population if isinstance(self.population, str) else "given"
@@ -157,7 +162,7 @@ class Settings:
             meta["COSMOLOG"] = self.cosmology
         return meta | {"POPULAT": name}
 
-    def match_meta(self, command=""):
+    def match_meta(self, command: str = "") -> dict[str, Any]:
         """As `meta`, of a table that holds no estimate."""
         meta = {"BLASEVER": __version__, "MATCHRAD": self.radius}
         keys = {"nu_peak": "NUENSEM", "nufnu_peak": "NFENSEM"}

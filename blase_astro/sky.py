@@ -10,7 +10,7 @@ import numpy as np
 from .angles import arcsec, degrees
 
 if TYPE_CHECKING:
-    from ._types import Position, Radius, Table
+    from ._types import ArrayLike, Position, Radius, Table
 
 __all__ = [
     "FRAMES",
@@ -372,7 +372,7 @@ class SkyIndex:
 
     _FEW = 2**18  # distances to compute one by one: importing scipy's tree takes longer
 
-    def __init__(self, ra, dec):
+    def __init__(self, ra: ArrayLike, dec: ArrayLike) -> None:
         ra, dec = np.asarray(ra, float), np.asarray(dec, float)
         self._rows = np.flatnonzero(known_positions(ra, dec))
         self._vectors = unit_vectors(ra[self._rows], dec[self._rows])
@@ -384,7 +384,9 @@ class SkyIndex:
 
         return KDTree(self._vectors)
 
-    def nearest(self, ra, dec, radius):
+    def nearest(
+        self, ra: ArrayLike, dec: ArrayLike, radius: Radius
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The nearest of the positions to others.
 
         Parameters

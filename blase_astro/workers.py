@@ -6,13 +6,19 @@ however the process at the other end has ended; nothing else is open in it that 
 for.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ._types import Any, Iterable, Iterator
 
 __all__ = ["Workers"]
 
@@ -49,7 +55,7 @@ class Workers:
     def __exit__(self, *_):
         self._end()
 
-    def map(self, questions):
+    def map(self, questions: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """Answers in the order of the questions.
 
         Each worker has one question at a time, and its next one before its answer is used. If it

@@ -1,6 +1,13 @@
 """Bands of the spectrum that an observation fills, made of the frequency bins of the networks."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from .._types import Sequence
 
 __all__ = ["BANDS", "band_columns"]
 
@@ -19,7 +26,9 @@ BANDS = {
 }
 
 
-def band_columns(edges, bands=None):
+def band_columns(
+    edges: np.ndarray, bands: str | Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
     """Which frequency bins belong to each band.
 
     Parameters

@@ -1,14 +1,22 @@
 """What sources of the same kind show where an SED has no point: drawn from their distribution."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..io.bounded import read_npz
 from ..io.output import placed
+
+if TYPE_CHECKING:
+    from .._types import AnyPath
+    from ..distribution import Distribution
+    from ..ensemble import Ensemble
 
 __all__ = ["Fillings"]
 
@@ -52,7 +60,7 @@ class Fillings:
     bag: np.ndarray
 
     @classmethod
-    def load(cls, path=None):
+    def load(cls, path: AnyPath | None = None) -> Fillings:
         """Read fillings.
 
         Parameters
@@ -88,7 +96,7 @@ class Fillings:
         return fillings
 
     @classmethod
-    def of(cls, ensemble):
+    def of(cls, ensemble: Ensemble) -> Fillings:
         """The fillings of the package, if they fit an ensemble.
 
         Parameters
@@ -125,7 +133,7 @@ class Fillings:
             )
         return fillings
 
-    def save(self, path, *, overwrite=False):
+    def save(self, path: AnyPath, *, overwrite: bool = False) -> None:
         """Write the fillings to a file ``.npz`` of plain arrays.
 
         Parameters
@@ -139,7 +147,16 @@ class Fillings:
             np.savez_compressed(file, **{f.name: getattr(self, f.name) for f in fields(self)})
 
     @classmethod
-    def fit(cls, binned, label, bag, bin_edges, *, simulated, simulated_label):
+    def fit(
+        cls,
+        binned: np.ndarray,
+        label: np.ndarray,
+        bag: np.ndarray,
+        bin_edges: np.ndarray,
+        *,
+        simulated: np.ndarray,
+        simulated_label: np.ndarray,
+    ) -> Fillings:
         """Fillings from the SEDs of a training.
 
         Parameters
@@ -190,7 +207,9 @@ class Fillings:
         """Lower triangular roots of the covariances."""
         return np.linalg.cholesky(self.covariance.astype(float))
 
-    def draw(self, binned, bag, distribution, n_draws):
+    def draw(
+        self, binned: np.ndarray, bag: np.ndarray, distribution: Distribution, n_draws: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Whole SEDs that agree with the given ones where these have points.
 
         Parameters
@@ -239,7 +258,9 @@ class Fillings:
         offset = np.where(filled[:, None], binned[:, None] - free, 0)
         return free + np.einsum("nmi,nmij->nmj", offset, gain[where])
 
-    def choose_patterns(self, columns, n_bins, bag, peak):
+    def choose_patterns(
+        self, columns: np.ndarray, n_bins: np.ndarray, bag: np.ndarray, peak: np.ndarray
+    ) -> np.ndarray:
         """Which bins of a band a measurement fills, as in training sources of the same kind.
 
         Parameters

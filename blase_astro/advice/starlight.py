@@ -56,7 +56,7 @@ def p_starlight(binned: np.ndarray, bin_edges: np.ndarray) -> np.ndarray:
     return probability
 
 
-def starlight_inputs(binned):
+def starlight_inputs(binned: np.ndarray) -> np.ndarray:
     """Inputs of the networks: the bins relative to their mean, which are filled, and the mean.
 
     Parameters

@@ -1,13 +1,19 @@
 """Columns of a catalog, elements of vectors among them, as plain numbers."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .._types import Any, Table
 
 __all__ = ["element", "find", "numbers"]
 
 
-def find(table, name):
+def find(table: Table, name: str) -> tuple[str, tuple[int, ...]] | None:
     """Column and indices that ``name[2,1]`` stands for; None where there is no such column."""
     folded = {column.lower(): column for column in reversed(table.colnames)}
     element = re.fullmatch(r"(.+)\[(\d+(?:, ?\d+)*)\]", name)
@@ -21,14 +27,14 @@ def find(table, name):
     return None
 
 
-def element(table, name):
+def element(table: Table, name: str) -> tuple[np.ndarray, Any]:
     """A column of the catalog, or an element of it, and its unit."""
     column, index = find(table, name)
     values, unit = numbers(table, column, index)
     return values, unit
 
 
-def numbers(table, name, index=()):
+def numbers(table: Table, name: str, index: tuple[int, ...] = ()) -> tuple[np.ndarray, Any]:
     """A column as float64, NaN where masked, and its unit or None."""
     column = table[name]
     mask = np.asarray(getattr(column, "mask", False))

@@ -1,5 +1,7 @@
 """SEDs from files and from the catalog's own photometry as one."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..io.table import Points
@@ -11,7 +13,7 @@ __all__ = ["merge_points"]
 _SAME = (0.02, 0.10)
 
 
-def merge_points(bands, seds, sed):
+def merge_points(bands: Points, seds: Points, sed: np.ndarray) -> Points:
     """The SEDs of a catalog's rows from files and from its own photometry, nothing counted twice.
 
     Parameters

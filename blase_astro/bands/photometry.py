@@ -1,10 +1,17 @@
 """From columns of a catalog to measurements."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..io.table import Points
 from .columns import element, find, numbers
 from .sets import NO_ERROR, checked_rows, factor, read_bands, table_of, vector_lengths
+
+if TYPE_CHECKING:
+    from .._types import ArrayLike, Bands, Say, Table
 
 __all__ = ["bands_in", "points_from_bands"]
 
@@ -13,7 +20,7 @@ _FILLER = 50.0
 _MAG = 0.4 * np.log(10)
 
 
-def bands_in(table, bands, *, say=None):
+def bands_in(table: Table, bands: Bands, *, say: Say = None) -> Table:
     """Which of the bands a catalog has, one row each.
 
     Parameters
@@ -109,7 +116,14 @@ def _check_columns(table, used):
                 row.fail("column", what, got)
 
 
-def points_from_bands(table, bands, ra=None, dec=None, *, ebv=None):
+def points_from_bands(
+    table: Table,
+    bands: Bands,
+    ra: ArrayLike | None = None,
+    dec: ArrayLike | None = None,
+    *,
+    ebv: str | None = None,
+) -> Points:
     """The photometry of a catalog as measurements of one SED a row.
 
     Parameters

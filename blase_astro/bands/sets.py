@@ -1,15 +1,20 @@
 """Tables that say what the columns of a catalog measure: ready sets, and those of users."""
 
+from __future__ import annotations
+
 import os
 import re
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
 from ..io.values import texts
 from .columns import numbers
+
+if TYPE_CHECKING:
+    from .._types import Any, Bands, Iterable, Table
 
 __all__ = ["NO_ERROR", "Band", "checked_rows", "factor", "read_bands", "table_of", "vector_lengths"]
 
@@ -44,14 +49,14 @@ class Band(NamedTuple):
     where: str  # for messages
 
     @property
-    def label(self):
+    def label(self) -> str:
         return f"{self.survey} {self.band}".strip()
 
     @property
-    def integrated(self):
+    def integrated(self) -> bool:
         return np.isfinite(self.low)
 
-    def fail(self, column, wanted, got):
+    def fail(self, column: str, wanted: Any, got: Any) -> NoReturn:
         raise ValueError(f"{self.where} ({self.label}): {column}: wanted {wanted}, got {got}")
 
 
@@ -66,7 +71,7 @@ def _ready():
 
 
 @cache
-def vector_lengths():
+def vector_lengths() -> dict[str, int]:
     """Number of elements that the vectors of the ready sets have, by survey."""
     lengths = {}
     for survey, column in _ready()["survey", "column"].iterrows():
@@ -80,7 +85,7 @@ def _plain(name):
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
 
-def read_bands(bands):
+def read_bands(bands: Bands) -> Table:
     """Read, check and complete a table that says what the columns of a catalog measure.
 
     Parameters
@@ -141,7 +146,7 @@ def read_bands(bands):
     return table
 
 
-def checked_rows(bands):
+def checked_rows(bands: Bands) -> list[Band]:
     """The rows of sets, files and tables, checked."""
     if isinstance(bands, (list, tuple)):
         return [row for part in bands for row in checked_rows(part)]
@@ -246,7 +251,7 @@ def _check(row):
         factor(row, Unit(row.unit))
 
 
-def factor(row, unit):
+def factor(row: Band, unit: Any) -> float:
     """nu F_nu in erg / (s cm2) at the frequency of a band over the number in its column."""
     from astropy.units import Hz, Unit, UnitConversionError, spectral_density
 
@@ -273,7 +278,7 @@ def _power_law(row, index):
     return (hi ** (index + 1) - lo ** (index + 1)) / (index + 1)
 
 
-def table_of(rows):
+def table_of(rows: Iterable[Band]) -> Table:
     from astropy.table import Table
 
     names = [name for name in Band._fields if name != "where"]

@@ -1,6 +1,9 @@
 """``blase advise`` and ``explain``."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 from ..io.names import shown
 from .options import (
@@ -26,6 +29,9 @@ from .options import (
     warnings_said,
 )
 
+if TYPE_CHECKING:
+    from .._types import Any
+
 __all__ = ["add_advise", "add_explain"]
 
 
@@ -38,7 +44,7 @@ def _add_settings(parser):
     add_output_options(parser)
 
 
-def add_advise(commands):
+def add_advise(commands: Any) -> None:
     parser = commands.add_parser(
         "advise", help="where one more measurement would narrow the peak the most"
     )
@@ -67,7 +73,7 @@ def _add_output(parser):
     add_table_options(parser)
 
 
-def add_explain(commands):
+def add_explain(commands: Any) -> None:
     parser = commands.add_parser(
         "explain", help="how the answer moves without each band and each catalog of an SED"
     )

@@ -1,6 +1,12 @@
 """``blase completion``: what a shell needs to complete the command, made from its parser."""
 
+from __future__ import annotations
+
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._types import Any
 
 __all__ = ["add_completion"]
 
@@ -20,7 +26,7 @@ complete -o bashdefault -o default -F _blase blase
 """
 
 
-def add_completion(commands):
+def add_completion(commands: Any) -> None:
     parser = commands.add_parser(
         "completion", help="print what bash, zsh or fish needs to complete this command"
     )

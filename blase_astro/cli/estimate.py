@@ -1,5 +1,9 @@
 """``blase estimate``, ``annotate`` and ``match``."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..io.names import shown
 from .fetch import fetch_rows
 from .options import (
@@ -29,10 +33,13 @@ from .options import (
 )
 from .survey import are_point_tables, estimate_survey, is_parquet, match_survey
 
+if TYPE_CHECKING:
+    from .._types import Any
+
 __all__ = ["add_annotate", "add_estimate", "add_match"]
 
 
-def add_estimate(commands):
+def add_estimate(commands: Any) -> None:
     parser = commands.add_parser(
         "estimate", help="the synchrotron peak of SEDs, one line or one row each"
     )
@@ -56,7 +63,7 @@ def add_estimate(commands):
     parser.set_defaults(run=_run_estimate, wrong_usage=parser.error)
 
 
-def add_annotate(commands):
+def add_annotate(commands: Any) -> None:
     parser = commands.add_parser("annotate", help="append the estimates of SEDs to a catalog")
     parser.add_argument("catalog", help="source catalog, in any format astropy reads")
     parser.add_argument("seds", nargs="*", help="SED files, folders or zip archives of them")
@@ -93,7 +100,7 @@ def add_annotate(commands):
     parser.set_defaults(run=_run_annotate, wrong_usage=parser.error)
 
 
-def add_match(commands):
+def add_match(commands: Any) -> None:
     parser = commands.add_parser(
         "match", help="which sources of a catalog are in the training set, in which bag"
     )

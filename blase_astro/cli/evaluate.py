@@ -1,5 +1,9 @@
 """``blase evaluate`` and ``refine``."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .options import (
     add_output_options,
     add_table_options,
@@ -15,10 +19,13 @@ from .options import (
     warnings_said,
 )
 
+if TYPE_CHECKING:
+    from .._types import Any
+
 __all__ = ["add_evaluate", "add_refine"]
 
 
-def add_evaluate(commands):
+def add_evaluate(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate", help="how good estimates are: scores, figures and a page with both"
     )
@@ -127,7 +134,7 @@ def _compared(options):
     return tables, {"title": f"{options.what} against {options.truth}"}
 
 
-def add_refine(commands):
+def add_refine(commands: Any) -> None:
     parser = commands.add_parser(
         "refine", help="training labels that disagree with their out-of-bag estimates"
     )

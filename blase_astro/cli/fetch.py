@@ -1,6 +1,9 @@
 """``blase fetch``."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
 
 from .options import (
     add_output_options,
@@ -18,10 +21,15 @@ from .options import (
     warnings_said,
 )
 
+if TYPE_CHECKING:
+    import argparse
+
+    from .._types import Any, AnyPath, Table
+
 __all__ = ["add_fetch", "fetch_rows"]
 
 
-def add_fetch(commands):
+def add_fetch(commands: Any) -> None:
     fetch = commands.add_parser("fetch", help="get SEDs and source catalogs from online services")
     kinds = fetch.add_subparsers(dest="kind", required=True, metavar="KIND")
 
@@ -112,7 +120,7 @@ def _run_fetch_seds(options):
     return 0 if came else 1
 
 
-def fetch_rows(options, folder):
+def fetch_rows(options: argparse.Namespace, folder: AnyPath) -> Table:
     """The SEDs of the rows of a catalog, into a folder; the table of what came."""
     from ..fetch_rows import fetch_seds
     from ..io.files import read_catalog

@@ -1,6 +1,13 @@
 """``blase info``: what this package is, and what made a file."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .options import add_ensemble_option, say, warnings_said
+
+if TYPE_CHECKING:
+    from .._types import Any
 
 __all__ = ["add_info"]
 
@@ -20,7 +27,7 @@ _MEANING = {
 }
 
 
-def add_info(commands):
+def add_info(commands: Any) -> None:
     parser = commands.add_parser(
         "info", help="version and ensembles; of a file, which command and ensembles made it"
     )

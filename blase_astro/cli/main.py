@@ -1,9 +1,12 @@
 """The command ``blase``."""
 
+from __future__ import annotations
+
 import argparse
 import re
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from .._version import __version__
 from ..io.names import shown
@@ -18,6 +21,9 @@ from .parser import Parser
 from .plot import add_plot
 from .population import add_population
 from .train import add_simulate, add_train
+
+if TYPE_CHECKING:
+    from .._types import Sequence
 
 __all__ = ["main"]
 
@@ -120,7 +126,7 @@ def _verbosely(options):
         print(f"blase: {said}", file=sys.stderr)
 
 
-def main(args=None):
+def main(args: Sequence[str] | None = None) -> int:
     """Run the command ``blase``.
 
     Parameters

@@ -1,10 +1,16 @@
 """Options that several subcommands take, what they mean, and words on standard error."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ..io.names import shown
+
+if TYPE_CHECKING:
+    from .._types import Any, Callable, Iterator, Progress, Sequence, Table
 
 __all__ = [
     "add_answer_options",
@@ -45,7 +51,7 @@ __all__ = [
 ]
 
 
-def add_services_options(parser):
+def add_services_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="services",
@@ -57,17 +63,17 @@ def add_services_options(parser):
     )
 
 
-def services(options):
+def services(options: argparse.Namespace) -> list[str]:
     return [name.strip().lower() for name in options.services.split(",")]
 
 
-def add_ensemble_option(parser):
+def add_ensemble_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ensemble", metavar="DIR", help="folder of trained networks (default: the package's)"
     )
 
 
-def add_ensemble_options(parser):
+def add_ensemble_options(parser: argparse.ArgumentParser) -> None:
     add_ensemble_option(parser)
     parser.add_argument(
         "--radius",
@@ -77,7 +83,7 @@ def add_ensemble_options(parser):
     )
 
 
-def add_answer_options(parser):
+def add_answer_options(parser: argparse.ArgumentParser) -> None:
     """What every answer of the networks depends on."""
     add_ensemble_options(parser)
     parser.add_argument(
@@ -98,7 +104,7 @@ def add_answer_options(parser):
     )
 
 
-def add_estimate_options(parser):
+def add_estimate_options(parser: argparse.ArgumentParser) -> None:
     add_answer_options(parser)
     parser.add_argument(
         "--quantiles",
@@ -121,7 +127,7 @@ def add_estimate_options(parser):
     )
 
 
-def add_time_options(parser):
+def add_time_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mjd", nargs=2, type=float, metavar=("FROM", "TO"), help="measurements of this time alone"
     )
@@ -130,7 +136,7 @@ def add_time_options(parser):
     )
 
 
-def add_source_options(parser, *, catalog=False):
+def add_source_options(parser: argparse.ArgumentParser, *, catalog: bool = False) -> None:
     """Which source it is: SEDs from services by its name, and where it lies."""
     value, column = ("DEG|COL", "; of a catalog the column") if catalog else ("DEG", "")
     parser.add_argument(
@@ -148,7 +154,7 @@ def add_source_options(parser, *, catalog=False):
     add_services_options(parser)
 
 
-def given_seds(options):
+def given_seds(options: argparse.Namespace) -> Iterator[Any]:
     """The SEDs to read, one by one: fetched by name, standard input, paths."""
     if options.name:
         from ..fetch import fetch_sed
@@ -159,19 +165,19 @@ def given_seds(options):
         yield ("-", sys.stdin.buffer) if path == "-" else path
 
 
-def given_position(options):
+def given_position(options: argparse.Namespace) -> tuple[str, str] | None:
     """The position of the one SED, where it is given."""
     if (options.ra is None) != (options.dec is None):
         options.wrong_usage("wanted both --ra and --dec, or none")
     return None if options.ra is None else (options.ra, options.dec)
 
 
-def times(options):
+def times(options: argparse.Namespace) -> dict[str, Any]:
     """The measurements that count, as arguments."""
     return {"mjd": options.mjd, "undated": options.undated}
 
 
-def add_table_options(parser, *, samp=True):
+def add_table_options(parser: argparse.ArgumentParser, *, samp: bool = True) -> None:
     """Where a table goes besides a file."""
     parser.add_argument(
         "--format",
@@ -188,23 +194,23 @@ def add_table_options(parser, *, samp=True):
         )
 
 
-def in_file(options):
+def in_file(options: argparse.Namespace) -> bool:
     """Is a file to be written, in the format of its suffix?"""
     return options.output not in (None, "-") and options.format is None
 
 
-def on_stdout(options):
+def on_stdout(options: argparse.Namespace) -> bool:
     """Is the table printed?"""
     return options.output == "-" or (options.output is None and options.format is not None)
 
 
-def check_somewhere(options):
+def check_somewhere(options: argparse.Namespace) -> None:
     """Wrong usage where the table would go nowhere."""
     if options.samp is None and not (options.output or options.format):
         options.wrong_usage("nowhere to write to: wanted -o FILE, --format or --samp")
 
 
-def check_table(options):
+def check_table(options: argparse.Namespace) -> None:
     """Say before the work that the file cannot be written."""
     from ..io.files import check_output
 
@@ -212,7 +218,9 @@ def check_table(options):
         check_output(options.output, overwrite=options.overwrite, format=options.format)
 
 
-def put_table(table, options, *, kept=(), prefix=""):
+def put_table(
+    table: Table, options: argparse.Namespace, *, kept: Sequence[str] = (), prefix: str = ""
+) -> None:
     """Write a table to standard output or a file in the format asked for."""
     from ..flags import flag_names
     from ..io.files import write_table
@@ -228,7 +236,7 @@ def put_table(table, options, *, kept=(), prefix=""):
     )
 
 
-def send(table, options, name):
+def send(table: Table, options: argparse.Namespace, name: str) -> None:
     """Send a table by SAMP where it is asked for."""
     if options.samp is None:
         return
@@ -242,7 +250,7 @@ def send(table, options, name):
     say(options)(f"sent to {', '.join(took)}")
 
 
-def add_position_columns(parser):
+def add_position_columns(parser: argparse.ArgumentParser) -> None:
     """Where a catalog has its positions."""
     parser.add_argument("--ra", metavar="COL", help="column of the right ascension")
     parser.add_argument("--dec", metavar="COL", help="column of the declination")
@@ -257,7 +265,7 @@ def _add_frame_option(parser):
     )
 
 
-def add_catalog_options(parser):
+def add_catalog_options(parser: argparse.ArgumentParser) -> None:
     add_position_columns(parser)
     parser.add_argument("--prefix", default="", help="put before the names of the new columns")
     parser.add_argument(
@@ -265,16 +273,16 @@ def add_catalog_options(parser):
     )
 
 
-def add_output_options(parser):
+def add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
 
-def probabilities(text):
+def probabilities(text: str) -> tuple[float, ...]:
     """Several probabilities with commas between them."""
     return tuple(level(part) for part in text.split(","))
 
 
-def level(text):
+def level(text: str) -> float:
     """A probability."""
     level = float(text)
     if not 0 < level < 1:
@@ -282,7 +290,7 @@ def level(text):
     return level
 
 
-def radius(text):
+def radius(text: str) -> float:
     """An angle with or without unit, as arcsec."""
     from ..angles import arcsec
 
@@ -292,21 +300,21 @@ def radius(text):
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def jobs(text):
+def jobs(text: str) -> int:
     """A number of processes."""
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text} is no number of processes")
     return int(text)
 
 
-def cores():
+def cores() -> int:
     """Number of cores this process may use."""
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def one_blas_thread():
+def one_blas_thread() -> None:
     """Keep numpy's matrix products on one core: for networks this small, threads only wait.
 
     The cores have the reading processes instead. It counts as long as numpy is not imported.
@@ -316,20 +324,20 @@ def one_blas_thread():
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def add_word_options(parser):
+def add_word_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="errors alone on stderr")
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="where an error comes from, time and memory"
     )
 
 
-def say(options):
+def say(options: argparse.Namespace) -> Callable[[str], None]:
     """Writes lines to stderr, unless told to be quiet."""
     return lambda text: None if options.quiet else print(f"blase: {shown(text)}", file=sys.stderr)
 
 
 @contextmanager
-def warnings_said(options):
+def warnings_said(options: argparse.Namespace) -> Iterator[None]:
     """Warnings as lines on stderr."""
     import os
     import warnings
@@ -346,7 +354,7 @@ def warnings_said(options):
         yield
 
 
-def progress(options):
+def progress(options: argparse.Namespace) -> Progress:
     """Writes a progress bar to stderr where that is a terminal."""
     if options.quiet or not sys.stderr.isatty():
         return None
@@ -361,14 +369,14 @@ def progress(options):
     return show
 
 
-def command(options):
+def command(options: argparse.Namespace) -> str:
     """The words of the command, for the header of what it writes."""
     import shlex
 
     return shlex.join(["blase", *options.words])
 
 
-def estimate_settings(options):
+def estimate_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The options of `blase_astro.Settings` that the command has."""
     from dataclasses import fields
 
@@ -377,13 +385,13 @@ def estimate_settings(options):
     return {f.name: getattr(options, f.name) for f in fields(Settings) if hasattr(options, f.name)}
 
 
-def catalog_settings(options):
+def catalog_settings(options: argparse.Namespace) -> dict[str, Any]:
     names = ("ensemble", "radius", "ra", "dec", "frame", "prefix", "overwrite_columns", "overwrite")
     settings = {name: getattr(options, name) for name in names}
     return settings | {"command": command(options), "say": say(options)}
 
 
-def count(text):
+def count(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"wanted a whole number from 0, got {text}")

@@ -1,8 +1,11 @@
 """How the command parses: defaults in every help, and what was perhaps meant."""
 
+from __future__ import annotations
+
 import argparse
 import re
 from difflib import get_close_matches
+from typing import NoReturn
 
 __all__ = ["Parser"]
 
@@ -30,7 +33,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings):
         super().__init__(formatter_class=_Formatter, **settings)
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         """End with a line on standard error."""
         super().error(message + (_meant(message) or self._option_meant(message)))
 

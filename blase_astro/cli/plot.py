@@ -1,6 +1,9 @@
 """``blase plot``: SEDs on pages, a catalog's luminosities, or what another program highlights."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 from .options import (
     add_answer_options,
@@ -18,10 +21,13 @@ from .options import (
     warnings_said,
 )
 
+if TYPE_CHECKING:
+    from .._types import Any
+
 __all__ = ["add_plot"]
 
 
-def add_plot(commands):
+def add_plot(commands: Any) -> None:
     parser = commands.add_parser("plot", help="draw SEDs with their bins and estimated peaks")
     parser.add_argument(
         "seds", nargs="*", help="SED files, folders or zip archives of them; - is standard input"

@@ -1,5 +1,9 @@
 """``blase population``."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .options import (
     add_output_options,
     add_table_options,
@@ -15,10 +19,13 @@ from .options import (
     warnings_said,
 )
 
+if TYPE_CHECKING:
+    from .._types import Any
+
 __all__ = ["add_population"]
 
 
-def add_population(commands):
+def add_population(commands: Any) -> None:
     parser = commands.add_parser(
         "population", help="the distribution of peaks of a catalog, freed of single sources' errors"
     )

@@ -1,15 +1,24 @@
 """``blase estimate`` and ``blase match`` where they stream Parquet."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .options import catalog_settings, command, estimate_settings, progress, say
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .._types import AnyPath
 
 __all__ = ["are_point_tables", "estimate_survey", "is_parquet", "match_survey"]
 
 
-def is_parquet(path):
+def is_parquet(path: AnyPath) -> bool:
     return str(path).lower().endswith(".parquet")
 
 
-def are_point_tables(options):
+def are_point_tables(options: argparse.Namespace) -> bool:
     """Is the one thing to estimate a point table in Parquet, or a folder of them?"""
     from pathlib import Path
 
@@ -29,7 +38,7 @@ def are_point_tables(options):
     return is_point_table(path)
 
 
-def estimate_survey(options):
+def estimate_survey(options: argparse.Namespace) -> int:
     """The work of ``blase estimate`` on point tables; the exit code."""
     import os
 
@@ -59,7 +68,7 @@ def estimate_survey(options):
     return 0 if estimated or not n else 1
 
 
-def match_survey(options):
+def match_survey(options: argparse.Namespace) -> int:
     """The work of ``blase match`` on a catalog in Parquet; the exit code."""
     from ..survey import match_parquet
 

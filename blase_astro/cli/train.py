@@ -1,8 +1,14 @@
 """``blase train`` and ``simulate``."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
 
 from .options import add_output_options, count, radius, say, warnings_said
+
+if TYPE_CHECKING:
+    from .._types import Any
 
 __all__ = ["add_simulate", "add_train"]
 
@@ -10,7 +16,7 @@ __all__ = ["add_simulate", "add_train"]
 _FIELDS = {"bags": "n_bags", "members": "n_members"}
 
 
-def add_train(commands):
+def add_train(commands: Any) -> None:
     from ..training.config import PRESETS
 
     parser = commands.add_parser(
@@ -60,7 +66,7 @@ def add_train(commands):
     parser.set_defaults(run=_run_train)
 
 
-def add_simulate(commands):
+def add_simulate(commands: Any) -> None:
     parser = commands.add_parser("simulate", help="make SEDs whose peaks are known")
     parser.add_argument(
         "-n", type=count, default=20000, metavar="N", help="how many SEDs (default: 20000)"

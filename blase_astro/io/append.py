@@ -1,11 +1,17 @@
 """Append columns to a catalog file and leave everything else in it as it is."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from .bounded import inflated
 from .files import _quiet_units, _told_of, check_output, file_format, read_catalog, write_table
 from .names import fit_text
 from .output import placed
+
+if TYPE_CHECKING:
+    from .._types import AnyPath, Say, Sequence, Table
 
 __all__ = ["NameTaken", "append_columns", "join_columns"]
 
@@ -32,7 +38,15 @@ class NameTaken(ValueError):
         super().__init__(f"the catalog already has the column(s) {', '.join(said)}; {self.hint}")
 
 
-def append_columns(source, columns, output, *, overwrite=False, replace=(), say=None):
+def append_columns(
+    source: AnyPath,
+    columns: Table,
+    output: AnyPath,
+    *,
+    overwrite: bool = False,
+    replace: Sequence[str] = (),
+    say: Say = None,
+) -> None:
     """Copy a catalog file and append columns to its first table.
 
     From a format to itself nothing else changes: FITS byte for byte, VOTable, CSV and ECSV
@@ -122,7 +136,7 @@ def _appender(source, form, say):
     return append_to_csv if form == "ascii.csv" else append_to_ecsv
 
 
-def join_columns(table, columns, replace=()):
+def join_columns(table: Table, columns: Table, replace: Sequence[str] = ()) -> Table:
     """Copy of a table with columns appended at its end.
 
     Parameters

@@ -1,6 +1,9 @@
 """SEDs of a file, a folder or an archive, one after the other and never all in memory."""
 
+from __future__ import annotations
+
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +14,15 @@ from .table import join_points, points_from_seds
 from .vou.fast import points_from_bytes
 from .vou.lines import is_vou, not_vou, section_labels, unix_lines
 
+if TYPE_CHECKING:
+    from .._types import AnyPath, Iterator, Points, SedFile, Sequence, Stream, Table
+
 __all__ = ["list_seds", "read_points", "read_sed", "read_seds", "read_stream"]
 
 _BATCH_BYTES = 2**21  # files are parsed together up to so many bytes, which fit in the cache
 
 
-def list_seds(path):
+def list_seds(path: AnyPath) -> list[str]:
     """Names of what could be an SED in a file, a folder or an archive.
 
     Parameters
@@ -49,7 +55,9 @@ def list_seds(path):
         return source.names()[0]
 
 
-def read_points(path, names=None, *, chunk=256):
+def read_points(
+    path: AnyPath, names: Sequence[str] | None = None, *, chunk: int = 256
+) -> Iterator[Points]:
     """Measurements of the SEDs of a file, a folder or an archive, as plain arrays.
 
     Parameters
@@ -154,7 +162,7 @@ def points_of(source, names, chunk, left):
         yield (points[0] if len(points) == 1 else join_points(points)), np.concatenate(foreign)
 
 
-def read_stream(file, name="-"):
+def read_stream(file: Stream, name: str = "-") -> tuple[Points, bool]:
     """Measurements of an SED file of any kind that is open for reading, as standard input is.
 
     Parameters
@@ -198,7 +206,7 @@ def read_stream(file, name="-"):
     return points, bool(foreign[0])
 
 
-def read_sed(file, *, source=None):
+def read_sed(file: SedFile, *, source: int | None = None) -> Table:
     """Read one SED, whatever kind of file it is in.
 
     Parameters
@@ -234,7 +242,7 @@ def read_sed(file, *, source=None):
     return only_section(name, seds_from_bytes(name, data), source)
 
 
-def read_seds(path, names=None):
+def read_seds(path: AnyPath, names: Sequence[str] | None = None) -> Iterator[tuple[str, Table]]:
     """Read the SEDs of a file, a folder or an archive one at a time.
 
     Parameters

@@ -1,5 +1,7 @@
 """Bytes of files from strangers, never more than an SED can have, whatever a header declares."""
 
+from __future__ import annotations
+
 import io
 import math
 import os
@@ -7,6 +9,12 @@ import struct
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .._types import AnyPath
 
 __all__ = ["read_npz"]
 
@@ -150,7 +158,7 @@ def plain_name(name):
     return stem if stem and suffix.lower() in (".gz", ".bz2", ".xz") else name
 
 
-def read_npz(path, limit=2**29):
+def read_npz(path: AnyPath, limit: int = 2**29) -> dict[str, np.ndarray]:
     """Arrays of an ``.npz`` file from a stranger, without pickle and within a limit.
 
     Parameters

@@ -1,14 +1,20 @@
 """Tables as lines of text: CSV, TSV, ECSV, JSON; columns appended with every old character kept."""
 
+from __future__ import annotations
+
 import csv
 import json
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .names import shield
 from .votable_files import plain_values
 from .yaml_header import extended_yaml
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Callable, Sequence, Stream, Table
 
 __all__ = [
     "append_to_csv",
@@ -26,7 +32,7 @@ _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,18})")
 _IDENTIFIERS = re.compile(r"^(?:[+-]?0\d+|[1-9]\d+[eE]\d+)$|_", re.MULTILINE)
 
 
-def write_csv(table, stream, *, kept=(), mark=","):
+def write_csv(table: Table, stream: Stream, *, kept: Sequence[str] = (), mark: str = ",") -> None:
     """Write a table as CSV, some rows at a time.
 
     Parameters
@@ -86,7 +92,7 @@ def _texts(column):
     return texts
 
 
-def write_ecsv(table, stream):
+def write_ecsv(table: Table, stream: Stream) -> None:
     """Write a table as ECSV; a row whose first text begins with ``#`` is no comment.
 
     Parameters
@@ -114,7 +120,7 @@ def _no_comment(line):
     return re.sub(r"^#[^ \n]*", lambda match: f'"{match[0]}"', line)
 
 
-def write_json(table, stream, named):
+def write_json(table: Table, stream: Stream, named: dict[str, Callable]) -> None:
     """Write a table as lines of JSON, one object a row; NaN and masked are null.
 
     Parameters
@@ -183,7 +189,7 @@ def _open(path, mode="r"):
     return open(path, mode, encoding="utf-8", errors="surrogateescape", newline="")
 
 
-def read_csv(path):
+def read_csv(path: AnyPath) -> Table:
     """Read a CSV file; what would not come back as it is written stays text.
 
     Parameters
@@ -261,7 +267,9 @@ def _numbers(cells):
     return None if any("inf" not in cells[i].lower() for i in infinite) else numbers
 
 
-def append_to_csv(source, columns, path, check):
+def append_to_csv(
+    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[Table], Any]
+) -> None:
     """Copy a CSV file with cells behind those of each line, which stays as it is.
 
     Parameters
@@ -284,7 +292,9 @@ def append_to_csv(source, columns, path, check):
         target.writelines(_longer(records, names, new, ",", check))
 
 
-def append_to_ecsv(source, columns, path, check):
+def append_to_ecsv(
+    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[Table], Any]
+) -> None:
     """Copy an ECSV file with columns appended: its header extended, each line longer.
 
     Parameters

@@ -1,14 +1,20 @@
 """Tables on disk: formats by suffix, reading and writing."""
 
+from __future__ import annotations
+
 import sys
 import warnings
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .bounded import inflated, plain_name
 from .names import fit_text, whole_text
 from .output import check_place, placed
+
+if TYPE_CHECKING:
+    from .._types import AnyPath, Callable, Sequence, Stream, Table
 
 __all__ = ["check_output", "file_format", "read_catalog", "write_table"]
 
@@ -35,7 +41,7 @@ _TEXT_FORMATS = {
 }
 
 
-def file_format(path):
+def file_format(path: AnyPath) -> str:
     """Format of a table file by its suffix.
 
     Parameters
@@ -66,7 +72,7 @@ def file_format(path):
     raise ValueError(f"{path}: no known suffix; wanted one of {', '.join(_FORMATS)}")
 
 
-def check_output(output, *, overwrite=False, format=None):
+def check_output(output: AnyPath, *, overwrite: bool = False, format: str | None = None) -> None:
     """Say early, before the work is done, that a file cannot be written.
 
     Parameters
@@ -108,7 +114,7 @@ def _quiet_units():
         yield
 
 
-def read_catalog(path):
+def read_catalog(path: AnyPath) -> Table:
     """Read a catalog, with the descriptions and UCDs of its columns where they belong.
 
     FITS keeps descriptions and UCDs in TCOMMn and TUCDn cards, which astropy leaves in the
@@ -193,7 +199,15 @@ def _reader(form):
     return reader
 
 
-def write_table(table, output, *, overwrite=False, format=None, kept=(), named=None):
+def write_table(
+    table: Table,
+    output: AnyPath | Stream,
+    *,
+    overwrite: bool = False,
+    format: str | None = None,
+    kept: Sequence[str] = (),
+    named: dict[str, Callable] | None = None,
+) -> None:
     """Write a table with units, descriptions, UCDs and metadata, as far as the format has them.
 
     Parameters

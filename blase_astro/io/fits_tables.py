@@ -1,12 +1,18 @@
 """FITS tables: read, written, and appended to with every other byte kept."""
 
+from __future__ import annotations
+
 import gzip
 import re
 import shutil
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .yaml_header import extended_yaml
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Callable, Say, Table
 
 __all__ = ["append_to_fits", "is_binary_table", "read_fits", "write_fits"]
 
@@ -29,7 +35,7 @@ _COMMENTS = {
 _BEGIN, _END = (f"--{end}-ASTROPY-SERIALIZED-COLUMNS--" for end in ("BEGIN", "END"))
 
 
-def read_fits(path):
+def read_fits(path: AnyPath) -> Table:
     """First table of a FITS file, descriptions and UCDs of its columns where they belong.
 
     Parameters
@@ -70,7 +76,7 @@ def _first_table(hdus):
     raise ValueError("the FITS file holds no table")
 
 
-def write_fits(table, path):
+def write_fits(table: Table, path: AnyPath) -> None:
     """A table as a new FITS file; descriptions and UCDs go to cards that other tools read too.
 
     Parameters
@@ -149,7 +155,7 @@ def _is_damaged(hdu):
         return False
 
 
-def is_binary_table(source):
+def is_binary_table(source: AnyPath) -> bool:
     """Is the first table of a FITS file a binary one?
 
     Parameters
@@ -168,7 +174,9 @@ def is_binary_table(source):
         return hdus[_first_table(hdus)].header["XTENSION"].strip() == "BINTABLE"
 
 
-def append_to_fits(source, columns, path, check, say=None):
+def append_to_fits(
+    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[Table], Any], say: Say = None
+) -> None:
     """Copy a FITS file with columns appended to its first table: the old bytes, then the new.
 
     Parameters

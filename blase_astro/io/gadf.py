@@ -3,6 +3,10 @@
 Formats ``'gadf-sed'`` (gammapy, agnpy) and ``'jetset-sed'`` (JetSeT), both ways.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .answers import read_bytes, words
@@ -11,13 +15,16 @@ from .plain import plain_table
 from .table import sed_table, standard_sed
 from .values import flags, number, numbers
 
+if TYPE_CHECKING:
+    from .._types import AnyPath, SedFile, Table
+
 __all__ = ["read_gadf", "read_jetset", "write_gadf", "write_jetset"]
 
 _NUFNU = "erg / (s cm2)"
 _HZ = 2.417989242084918e14  # of one eV
 
 
-def read_gadf(file):
+def read_gadf(file: SedFile) -> Table:
     """Read flux points in the GADF convention (FITS or ECSV), as gammapy and agnpy write them.
 
     Parameters
@@ -86,7 +93,7 @@ def gadf_sed(table):
 _INSTRUMENT = ("instrument", "dataset", "datasets", "telescope")
 
 
-def write_gadf(sed, output, *, overwrite=False):
+def write_gadf(sed: Table, output: AnyPath, *, overwrite: bool = False) -> None:
     """Write an SED as GADF flux points of type ``e2dnde``, for gammapy and agnpy.
 
     Rows without frequency or flux, and those marked ``duplicate``, are left out; the others are
@@ -134,7 +141,7 @@ def write_gadf(sed, output, *, overwrite=False):
         table.write(beside, format="fits" if fits else "ascii.ecsv")
 
 
-def read_jetset(file):
+def read_jetset(file: SedFile) -> Table:
     """Read a data table of JetSeT (ECSV).
 
     Parameters
@@ -209,7 +216,7 @@ def jetset_sed(table):
 _TIMES = ("T_start", "T_stop")
 
 
-def write_jetset(sed, output, *, overwrite=False):
+def write_jetset(sed: Table, output: AnyPath, *, overwrite: bool = False) -> None:
     """Write an SED as a data table of JetSeT (ECSV, observer frame, linear).
 
     Rows without frequency or flux, and those marked ``duplicate``, are left out; the others are

@@ -1,10 +1,17 @@
 """What kind of SED file some bytes are, and the one way to read them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .plain import plain_format, plain_table
 from .ssdc import is_ssdc
 from .table import standard_sed
 from .vou.lines import is_vou, not_vou, unix_lines
 from .vou.reader import tables_from_bytes
+
+if TYPE_CHECKING:
+    from .._types import Table
 
 __all__ = ["NoSED", "kind_of", "seds_from_bytes"]
 
@@ -15,7 +22,7 @@ class NoSED(ValueError):
     """The bytes are whole, but no SED: a picture, a source catalog."""
 
 
-def kind_of(data):
+def kind_of(data: bytes) -> str:
     """Kind of an SED file by its first bytes.
 
     Parameters
@@ -35,7 +42,7 @@ def kind_of(data):
     return "ssdc" if is_ssdc(data) else plain_format(data)
 
 
-def seds_from_bytes(name, data):
+def seds_from_bytes(name: str, data: bytes) -> list[Table]:
     """SED tables of the bytes of a file of any kind.
 
     Parameters

@@ -1,14 +1,19 @@
 """Files of a folder, a zip or a tar archive by their names, each read within bounds."""
 
+from __future__ import annotations
+
 import os
 import re
 import zipfile
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .bounded import BROKEN, MAX_RATIO, file_bytes, inflating, member_bytes, unpack, warn
+
+if TYPE_CHECKING:
+    from .._types import AnyPath, Iterator
 
 __all__ = ["Opened", "opened"]
 
@@ -38,7 +43,7 @@ class Opened(NamedTuple):
 
 
 @contextmanager
-def opened(path):
+def opened(path: AnyPath) -> Iterator[Opened]:
     """Open a file, a folder or an archive once, for listing and for any number of its files."""
     path = os.fsdecode(path)
     if os.path.isdir(path):

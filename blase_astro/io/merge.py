@@ -1,12 +1,18 @@
 """SEDs of one source from several services as one, no measurement counted twice."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .answers import add_duplicate, words
 from .table import sed_table, standard_sed
 from .values import flags, numbers
+
+if TYPE_CHECKING:
+    from .._types import Iterable, Table
 
 __all__ = ["merge_seds"]
 
@@ -38,7 +44,7 @@ _SAME_SURVEY = (0.02, 0.10)
 _SAME_NUMBERS = (0.005, 0.005)
 
 
-def merge_seds(seds):
+def merge_seds(seds: Iterable[Table]) -> Table:
     """Merge SEDs of one source that come from different services or files.
 
     A row is marked as ``duplicate`` if an SED before it in the list has the same measurement:

@@ -1,6 +1,12 @@
 """Text from strangers made fit for where it goes: a table format, a spreadsheet, a terminal."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._types import Any, Table
 
 __all__ = ["escape", "fit_for", "fit_text", "shield", "shown", "unescape", "whole_text"]
 
@@ -22,7 +28,7 @@ _NOTE = " (percent-encoded)"
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?!$|[\d.]+(?:[eE][+-]?\d+)?$)")
 
 
-def shown(text):
+def shown(text: str) -> str:
     """A name as a terminal may print it: what is not printed, or turns the line, is escaped.
 
     Parameters
@@ -46,7 +52,7 @@ def shown(text):
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def shield(text):
+def shield(text: str) -> str:
     """Text as a spreadsheet takes it for text: what it would run as a formula gets a quote before.
 
     Parameters
@@ -68,7 +74,7 @@ def shield(text):
     return "'" + text if _FORMULA.match(text) else text
 
 
-def escape(text, form):
+def escape(text: str, form: str) -> str:
     """Text with what a format cannot hold as percent and two hexadecimal digits a byte.
 
     Half of a surrogate pair that stands for no byte of a file's name is ``%u`` and four digits.
@@ -116,7 +122,7 @@ def _percent(match):
     return "".join(f"%{byte:02X}" for byte in data)
 
 
-def unescape(text):
+def unescape(text: str) -> str:
     """What `escape` was given.
 
     Parameters
@@ -142,7 +148,7 @@ def unescape(text):
     return unquote(text, errors="surrogateescape")
 
 
-def fit_for(meta, form):
+def fit_for(meta: dict[str, Any], form: str) -> dict[str, Any]:
     """Metadata whose texts a format can hold.
 
     Parameters
@@ -166,7 +172,7 @@ def fit_for(meta, form):
     return {k: escape(v, form) if isinstance(v, str) else v for k, v in meta.items()}
 
 
-def fit_text(table, form):
+def fit_text(table: Table, form: str) -> Table:
     """A table whose names and texts a format can hold.
 
     A column with a text that does not fit is escaped as a whole, and its description says so.
@@ -235,7 +241,7 @@ def _fitted(column, unfit):
     return fitted
 
 
-def whole_text(table):
+def whole_text(table: Table) -> Table:
     """Take back in a table that was read what `fit_text` did to its columns.
 
     Parameters

@@ -1,12 +1,18 @@
 """Photometry of the NASA/IPAC Extragalactic Database (format ``'ned-sed'``)."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .answers import JY_HZ, add_duplicate, first_table, read_bytes, repeats, words
 from .table import sed_table
 from .values import numbers
+
+if TYPE_CHECKING:
+    from .._types import Any, SedFile, Table
 
 __all__ = ["ned_sed", "read_ned"]
 
@@ -20,7 +26,7 @@ _HZ = {"keV": 2.417989e17, "MeV": 2.417989e20, "GeV": 2.417989e23, "TeV": 2.4179
 _APERTURE = re.compile(rf"{_WHOLE}\s*(?:\"|arcsec)(\.\d+)?\s*(?:aperture|diameter)", re.I)
 
 
-def read_ned(file):
+def read_ned(file: SedFile) -> Table:
     """Read the photometry of one object as NED returns it (a VOTable).
 
     Both generations of NED's column names are understood. Rows are kept except emission lines,
@@ -67,7 +73,7 @@ def is_ned(names):
     )
 
 
-def ned_sed(table, meta=None):
+def ned_sed(table: Table, meta: dict[str, Any] | None = None) -> Table:
     """Make an SED of NED's photometry table, as `astroquery.ipac.ned` returns it.
 
     Parameters

@@ -1,11 +1,17 @@
 """Files and folders written beside their place and moved there when they are whole."""
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._types import AnyPath, Iterator
 
 __all__ = ["ExistsAlready", "check_place", "placed", "placed_folder"]
 
@@ -39,7 +45,7 @@ class ExistsAlready(FileExistsError):
         super().__init__(f"{path} {what}; {self.hint}")
 
 
-def check_place(output, *, overwrite=False):
+def check_place(output: AnyPath, *, overwrite: bool = False) -> None:
     """Say early, before the work is done, that a file cannot be written.
 
     Parameters
@@ -87,7 +93,7 @@ def _is_stream(path):
 
 
 @contextmanager
-def placed(output, *, overwrite=False):
+def placed(output: AnyPath, *, overwrite: bool = False) -> Iterator[Path]:
     """A name beside a file, moved into place when all is written and removed when not.
 
     What the output is stays: of a link the target is replaced, a file keeps its mode, and a pipe or
@@ -134,7 +140,7 @@ def placed(output, *, overwrite=False):
 
 
 @contextmanager
-def placed_folder(folder, *, marker, overwrite=False):
+def placed_folder(folder: AnyPath, *, marker: str, overwrite: bool = False) -> Iterator[Path]:
     """A folder beside another, whose files move to their place when all are written.
 
     Parameters

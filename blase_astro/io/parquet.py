@@ -5,11 +5,14 @@ of the IVOA (``Table.read(..., format='parquet.votable')``, TOPCAT, LSDB), and a
 (``Table.read(..., format='parquet')``). pyarrow is imported where it is used.
 """
 
+from __future__ import annotations
+
 import base64
 import json
 import re
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +20,9 @@ from .output import placed
 from .parquet_tables import CONTENT, YAML, as_table
 from .votable_files import add_words, field_element
 from .yaml_header import extended_yaml, yaml_lines
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Callable, Iterator, Sequence, Table
 
 __all__ = [
     "append_made",
@@ -40,7 +46,9 @@ _DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 @contextmanager
-def parquet_sink(output, like, *, overwrite=False, kept=()):
+def parquet_sink(
+    output: AnyPath, like: Table, *, overwrite: bool = False, kept: Sequence[str] = ()
+) -> Iterator[Callable[[Table], None]]:
     """A Parquet file to which blocks of rows are written, in place when it is whole.
 
     Parameters
@@ -219,7 +227,9 @@ def _arrow_array(column, kind, nan_is_null):
     return pa.array(values, kind, mask=mask)
 
 
-def append_to_parquet(source, columns, path, check):
+def append_to_parquet(
+    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[list[str], int], Any]
+) -> None:
     """Copy a Parquet file with columns appended, one row group after the other.
 
     Parameters
@@ -254,7 +264,14 @@ def _next_rows(columns, part, count):
     return columns[count[0] - len(part) : count[0]]
 
 
-def append_made(source, like, make, path, check, rows=None):
+def append_made(
+    source: AnyPath,
+    like: Table,
+    make: Callable,
+    path: AnyPath,
+    check: Callable[[list[str], int], Any],
+    rows: int | None = None,
+) -> None:
     """As `append_to_parquet`, with columns that are made as the file is read.
 
     Parameters

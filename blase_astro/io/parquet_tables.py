@@ -1,8 +1,14 @@
 """Parquet files as tables, whatever their columns are; pyarrow is imported where it is used."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Sequence, Table
 
 __all__ = ["as_table", "described_columns", "read_parquet", "rows_as_table"]
 
@@ -11,7 +17,7 @@ YAML = b"table_meta_yaml"
 CONTENT = b"IVOA.VOTable-Parquet.content"
 
 
-def read_parquet(path):
+def read_parquet(path: AnyPath) -> Table:
     """A Parquet file as a table, whatever its columns are, without pandas.
 
     Dictionaries become their values, decimals floats, times text; what has no place in a table
@@ -54,7 +60,7 @@ def read_parquet(path):
     return serialize._construct_mixins_from_columns(described)
 
 
-def as_table(arrow):
+def as_table(arrow: Any) -> Table:
     """The columns of a pyarrow table, without what its metadata say of them.
 
     Parameters
@@ -157,7 +163,7 @@ def _describe_by_votable(table, content):
                 column.meta["ucd"] = field.ucd
 
 
-def described_columns(schema):
+def described_columns(schema: Any) -> Table:
     """The columns of a Parquet file as a table without rows.
 
     Parameters
@@ -182,7 +188,7 @@ def described_columns(schema):
     return _described(schema.metadata or {}, as_table(schema.empty_table()))
 
 
-def rows_as_table(arrow, names, like):
+def rows_as_table(arrow: Any, names: Sequence[str], like: Table) -> Table:
     """Some columns of rows of a Parquet file as a table.
 
     Parameters

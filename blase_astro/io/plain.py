@@ -1,8 +1,14 @@
 """One table out of bytes in a general format: FITS, ECSV, VOTable, Parquet."""
 
+from __future__ import annotations
+
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from .votables import safe_votable
+
+if TYPE_CHECKING:
+    from .._types import Sequence, Table
 
 __all__ = ["plain_table"]
 
@@ -25,7 +31,9 @@ def plain_format(data):
     return "" if form == "votable" and b"VOTABLE" not in data[:100_000] else form
 
 
-def plain_table(data, wanted, formats=("fits", "ecsv", "votable", "parquet")):
+def plain_table(
+    data: bytes, wanted: str, formats: Sequence[str] = ("fits", "ecsv", "votable", "parquet")
+) -> Table:
     """The first table in bytes, whoever wrote them.
 
     Parameters

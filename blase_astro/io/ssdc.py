@@ -1,6 +1,9 @@
 """Answers of the SSDC SED Builder (format ``'ssdc-sed'``)."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import numpy as np
@@ -8,6 +11,9 @@ import numpy as np
 from .answers import add_duplicate, read_bytes, repeats
 from .table import sed_table
 from .values import number
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, SedFile, Stream, Table
 
 __all__ = ["identify_ssdc", "read_ssdc", "ssdc_sed"]
 
@@ -19,7 +25,7 @@ _UNITS = {
 }
 
 
-def read_ssdc(file):
+def read_ssdc(file: SedFile) -> Table:
     """Read an answer of the SSDC SED Builder (JSON).
 
     Parameters
@@ -58,7 +64,7 @@ def read_ssdc(file):
     return ssdc_sed(answer)
 
 
-def ssdc_sed(answer, meta=None):
+def ssdc_sed(answer: dict[str, Any], meta: dict[str, Any] | None = None) -> Table:
     """Make an SED of an answer of the SED Builder that is already parsed.
 
     Parameters
@@ -111,7 +117,9 @@ def is_ssdc(data):
     return head.lstrip()[:1] == b"{" and (b'"ResponseInfo"' in head or b'"Datasets"' in head)
 
 
-def identify_ssdc(origin, path, fileobj, *args, **kwargs):
+def identify_ssdc(
+    origin: str, path: AnyPath | None, fileobj: Stream | None, *args: Any, **kwargs: Any
+) -> bool:
     """Is this file an answer of the SED Builder? (For ``Table.read`` without a format.)"""
     if origin != "read" or fileobj is None:
         return False

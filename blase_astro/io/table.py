@@ -3,12 +3,17 @@
 `standard_sed` and `points_from_seds` bring what users have into these shapes.
 """
 
+from __future__ import annotations
+
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .values import flags, number, numbers, texts, unit_of
+
+if TYPE_CHECKING:
+    from .._types import Any, ArrayLike, Iterable, Sequence, Table
 
 __all__ = [
     "Points",
@@ -84,18 +89,18 @@ class Points(NamedTuple):
 
 
 def sed_table(
-    frequency,
-    nufnu,
-    nufnu_upper=None,
-    nufnu_lower=None,
+    frequency: ArrayLike,
+    nufnu: ArrayLike,
+    nufnu_upper: ArrayLike | None = None,
+    nufnu_lower: ArrayLike | None = None,
     *,
-    mjd_start=None,
-    mjd_end=None,
-    upper_limit=None,
-    catalog=None,
-    reference=None,
-    meta=None,
-):
+    mjd_start: ArrayLike | None = None,
+    mjd_end: ArrayLike | None = None,
+    upper_limit: ArrayLike | None = None,
+    catalog: Sequence[str] | None = None,
+    reference: Sequence[str] | None = None,
+    meta: dict[str, Any] | None = None,
+) -> Table:
     """Make the SED table that every reader returns and everything downstream takes.
 
     Parameters
@@ -164,7 +169,7 @@ def sed_table(
     return sed
 
 
-def standard_sed(table):
+def standard_sed(table: Table) -> Table:
     """Whatever SED table a user brings as a full one, as `sed_table` makes it.
 
     Parameters
@@ -265,7 +270,7 @@ def sed_arrays(sed):
     return *values, limit, duplicate.astype(bool)
 
 
-def points_from_seds(seds):
+def points_from_seds(seds: Iterable[Table]) -> Points:
     """The measurements of SED tables as plain arrays.
 
     Parameters
@@ -301,7 +306,7 @@ def points_from_seds(seds):
     return Points(empty, *known, empty, rows, *columns)
 
 
-def join_points(chunks):
+def join_points(chunks: Sequence[Points]) -> Points:
     """The measurements of several lots of SEDs as one.
 
     Parameters
@@ -339,7 +344,7 @@ def join_points(chunks):
     return Points(*columns)
 
 
-def select(points, index):
+def select(points: Points, index: np.ndarray) -> Points:
     """The points of some SEDs, renumbered.
 
     Parameters

@@ -3,9 +3,15 @@
 A column may be masked or not, a Quantity, bytes, text, dates, anything, or absent.
 """
 
+from __future__ import annotations
+
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .._types import Table
 
 __all__ = ["flags", "numbers", "texts"]
 
@@ -13,7 +19,7 @@ _YES, _NO = {"true", "t", "yes", "y", "1", "1.0"}, {"false", "f", "no", "n", "0"
 _LONGEST = 64  # characters of a number; a longer text is none
 
 
-def numbers(table, name, unit=None):
+def numbers(table: Table, name: str, unit: str | None = None) -> np.ndarray:
     """A column of any table as numbers in a unit.
 
     Parameters
@@ -64,7 +70,7 @@ def column_numbers(column, name, unit=None):
     return np.where(masked, np.nan, values)
 
 
-def texts(table, name):
+def texts(table: Table, name: str) -> np.ndarray:
     """A column of any table as text.
 
     Parameters
@@ -99,7 +105,7 @@ def texts(table, name):
     return found
 
 
-def flags(table, name, unknown=False):
+def flags(table: Table, name: str, unknown: bool = False) -> np.ndarray:
     """A column of any table as yes or no.
 
     Parameters

@@ -1,17 +1,24 @@
 """Photometry of the VizieR photometry viewer (format ``'vizier-sed'``)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .answers import JY_HZ, add_duplicate, first_table, read_bytes, repeats, words
 from .table import sed_table
 from .values import numbers
 
+if TYPE_CHECKING:
+    from .._types import Any, SedFile, Table
+
 __all__ = ["read_vizier", "vizier_sed"]
 
 _JD = 2400000.5
 
 
-def read_vizier(file):
+def read_vizier(file: SedFile) -> Table:
     """Read an answer of the VizieR photometry viewer (a VOTable).
 
     Parameters
@@ -49,7 +56,7 @@ def is_vizier(names):
     return bool({"sed_freq", "_sed_freq"} & set(names))
 
 
-def vizier_sed(table, meta=None):
+def vizier_sed(table: Table, meta: dict[str, Any] | None = None) -> Table:
     """Make an SED of the photometry viewer's table, e.g. read with ``Table.read(url)``.
 
     Parameters

@@ -1,9 +1,11 @@
 """Columns appended to a VOTable by inserting text: what is not inserted stays byte for byte."""
 
+from __future__ import annotations
+
 import base64
 import gzip
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from xml.parsers import expat
 
 import numpy as np
@@ -17,6 +19,9 @@ from .votable_files import (
     plain_values,
 )
 
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Callable, Table
+
 __all__ = ["append_to_votable"]
 
 _SIZES = {"char": 1, "unicodeChar": 2, "bit": 1} | {
@@ -25,7 +30,9 @@ _SIZES = {"char": 1, "unicodeChar": 2, "bit": 1} | {
 _BASE64_LINE = 76
 
 
-def append_to_votable(source, columns, path, check):
+def append_to_votable(
+    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[Table], Any]
+) -> None:
     """Copy a VOTable with columns appended to its first table.
 
     Old cells are never read as numbers, so they keep every digit; comments, namespaces, groups and

@@ -1,6 +1,9 @@
 """VOTables as files: read into a table, and written with every digit."""
 
+from __future__ import annotations
+
 import gzip
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape as _xml
 from xml.sax.saxutils import quoteattr
 
@@ -8,6 +11,9 @@ import numpy as np
 
 from .bounded import inflated
 from .votables import safe_votable
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Stream, Table
 
 __all__ = ["add_words", "element", "field_element", "read_votable", "write_votable"]
 
@@ -42,7 +48,7 @@ def document(path):
     return data
 
 
-def read_votable(path):
+def read_votable(path: AnyPath) -> Table:
     """First table of a VOTable file.
 
     Parameters
@@ -92,7 +98,9 @@ def votable_infos(path):
     return {info.name.upper(): info.value for part in parts for info in part.infos if info.name}
 
 
-def element(name, attributes, content=None, prefix=""):
+def element(
+    name: str, attributes: dict[str, Any], content: str | None = None, prefix: str = ""
+) -> str:
     """An XML element as text; attributes that are None or empty are left out.
 
     Parameters
@@ -159,7 +167,9 @@ def _text(value):
     return "" if value is None else str(value)
 
 
-def field_element(column, *, text=None, prefix="", ID=None):
+def field_element(
+    column: Any, *, text: tuple[str, int] | None = None, prefix: str = "", ID: str | None = None
+) -> str:
     """FIELD element of a column.
 
     Parameters
@@ -286,7 +296,7 @@ def _joined(texts):
     return [" ".join(row) for row in texts.reshape(len(texts), -1).tolist()]
 
 
-def add_words(meta, version, prefix=""):
+def add_words(meta: dict[str, Any], version: str, prefix: str = "") -> list[str]:
     """Metadata as elements of a table: INFO, or PARAM before VOTable 1.2, which has none there.
 
     Parameters
@@ -322,7 +332,7 @@ def add_words(meta, version, prefix=""):
     ]
 
 
-def write_votable(table, output):
+def write_votable(table: Table, output: AnyPath | Stream) -> None:
     """Write a table as a VOTable document, its metadata as INFO elements.
 
     Parameters

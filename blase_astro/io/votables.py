@@ -1,8 +1,14 @@
 """VOTables from strangers: read whole, or refused before they cost or reach anything."""
 
+from __future__ import annotations
+
 import re
 from html import unescape
 from io import BytesIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._types import Any
 
 __all__ = ["safe_votable"]
 
@@ -23,7 +29,7 @@ _ALWAYS = 2**28  # bytes of memory that any file may take
 _RATIO = 100  # and how many for each of its own; a table of empty cells has some tens
 
 
-def safe_votable(data, **options):
+def safe_votable(data: bytes, **options: Any) -> Any:
     """Parse a VOTable without following what it points to.
 
     Parameters

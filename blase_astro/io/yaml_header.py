@@ -1,9 +1,16 @@
 """astropy's YAML description of a table, which FITS and Parquet files carry as well as ECSV."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._types import Table
+
 __all__ = ["extended_yaml", "yaml_lines"]
 
 
-def yaml_lines(table):
+def yaml_lines(table: Table) -> list[str]:
     """Lines that describe a table.
 
     Parameters
@@ -28,7 +35,7 @@ def yaml_lines(table):
     return meta.get_yaml_from_table(table)
 
 
-def extended_yaml(lines, columns):
+def extended_yaml(lines: list[str], columns: Table) -> list[str]:
     """Lines that describe a table, and more columns and metadata.
 
     Parameters

@@ -12,7 +12,7 @@ from ..io.parquet_tables import described_columns
 from ..sky import find_position
 
 if TYPE_CHECKING:
-    from .._types import AnyPath
+    from .._types import Any, AnyPath
 
 __all__ = ["Layout", "is_list", "is_point_table", "layout_of"]
 
@@ -50,7 +50,7 @@ class Layout(NamedTuple):
     units: dict
     redshift: str | None = None
 
-    def columns(self):
+    def columns(self) -> list[str]:
         """Columns that are read."""
         lists = [self.nested] if self.nested else list(self.measured.values())
         heads = [name for name in (self.source, self.ra, self.dec, self.redshift) if name]
@@ -115,7 +115,7 @@ def _find_measurements(schema):
     return name, found[name]
 
 
-def is_list(kind):
+def is_list(kind: Any) -> bool:
     """Is a type of pyarrow one of lists?"""
     import pyarrow as pa
 
@@ -124,7 +124,7 @@ def is_list(kind):
     )
 
 
-def layout_of(schema, path, ra=None, dec=None):
+def layout_of(schema: Any, path: AnyPath, ra: str | None = None, dec: str | None = None) -> Layout:
     """The layout of a file; an error says what it lacks.
 
     Parameters

@@ -1,18 +1,24 @@
 """Settings as text, for the processes that do a part of the work."""
 
+from __future__ import annotations
+
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..population import Population
 from ..settings import Settings
 
+if TYPE_CHECKING:
+    from .._types import Any, Ensembles, Mapping
+
 __all__ = ["order_of", "settings_of"]
 
 _PLAIN = [f.name for f in fields(Settings) if f.init and f.name not in ("ensemble", "population")]
 
 
-def order_of(settings):
+def order_of(settings: Settings) -> dict[str, Any]:
     """Settings as what JSON can hold, without their ensembles.
 
     Parameters
@@ -34,7 +40,7 @@ def order_of(settings):
     return order | {"population": population}
 
 
-def settings_of(order, ensemble):
+def settings_of(order: Mapping[str, Any], ensemble: Ensembles) -> Settings:
     """The settings again.
 
     Parameters

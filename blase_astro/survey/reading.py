@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..points import Sources
 from .layouts import NUMBERS, is_list, layout_of
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Iterator, Points
 
 __all__ = ["PointFile", "nested_sources"]
 
@@ -70,7 +75,7 @@ class PointFile:
 
     # -- which rows belong together ------------------------------------------------------------
 
-    def look_through(self):
+    def look_through(self) -> tuple[int, list[tuple[int, int]]]:
         """Number of sources, and how the file can be divided between them.
 
         Returns
@@ -98,12 +103,12 @@ class PointFile:
                 start = stop
         return n_sources, [piece for piece in pieces if piece[1] > piece[0]]
 
-    def divisible(self):
+    def divisible(self) -> bool:
         """Are the row groups small enough for pieces of them to be held in memory?"""
         huge = _HUGE if self.layout.nested is None else _NESTED_HUGE
         return len(self._starts) < 2 or np.diff(self._starts).max() <= huge
 
-    def no_source(self):
+    def no_source(self) -> np.ndarray:
         """What identifies sources, of none of them: its type."""
         if self.layout.source is None:
             return np.zeros(0, np.int64)
@@ -134,7 +139,7 @@ class PointFile:
 
     # -- measurements --------------------------------------------------------------------------
 
-    def blocks(self, start=0, stop=None):
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Points]:
         """The measurements of rows from one to another, some sources at a time.
 
         Parameters
@@ -201,7 +206,7 @@ class PointFile:
             row += len(batch)
 
 
-def nested_sources(batch, layout, path, row=0):
+def nested_sources(batch: Any, layout: Layout, path: AnyPath, row: int = 0) -> Sources:
     """Sources of rows that hold the measurements of one each.
 
     Parameters

@@ -1,5 +1,9 @@
 """The networks of all members of all bags, stacked in one LightningModule."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytorch_lightning as pl
 import torch
@@ -8,6 +12,11 @@ from torch import nn
 from ..networks import MIN_VARIANCE, ZERO_LEVEL
 from ..sed import RICH_BINS, load_bins
 from ..targets import TARGETS
+
+if TYPE_CHECKING:
+    from .._types import Any, Callable
+    from .config import TrainConfig
+    from .pools import Pool
 
 __all__ = ["GRIDS", "StackedEnsemble"]
 
@@ -99,7 +108,7 @@ class StackedEnsemble(pl.LightningModule):
         Everything else.
     """
 
-    def __init__(self, pool, target, config):
+    def __init__(self, pool: Pool, target: str, config: TrainConfig) -> None:
         super().__init__()
         self.config, self.target = config, target
         m = len(pool.train)
@@ -132,7 +141,7 @@ class StackedEnsemble(pl.LightningModule):
 
     # -- forward -------------------------------------------------------------------------------
 
-    def inputs(self, index, drop=False):
+    def inputs(self, index: torch.Tensor, drop: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
         """Scaled inputs (m, batch, n_in) of samples (m, batch), and their levels."""
         binned = self.binned[index]
         filled = torch.isfinite(binned)
@@ -152,7 +161,7 @@ class StackedEnsemble(pl.LightningModule):
             columns.append(self.foreign[index][..., None])
         return torch.cat(columns, -1), base[..., 0]
 
-    def loss(self, index, drop=False):
+    def loss(self, index: torch.Tensor, drop: bool = False) -> torch.Tensor:
         """Loss (m, batch) of samples (m, batch), weighted."""
         x, base = self.inputs(index, drop)
         label = self.label[index]
@@ -161,7 +170,7 @@ class StackedEnsemble(pl.LightningModule):
         loss = self.grid_loss if self.config.networks == "grid" else self.normal_loss
         return loss(self.net(x), label) * self.weight[index]
 
-    def grid_loss(self, logits, label):
+    def grid_loss(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Cross entropy with the smeared label, and the distance of the distributions.
 
         Cross entropy alone does not know that neighbouring cells are neighbours; the squared
@@ -178,7 +187,7 @@ class StackedEnsemble(pl.LightningModule):
         step = self.grid[1] - self.grid[0]
         return (weight * step * distance - truth * log_p).sum(-1)
 
-    def normal_loss(self, out, label):
+    def normal_loss(self, out: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Gaussian negative log-likelihood."""
         label = (label - self.label_mean) / self.label_std
         variance = nn.functional.softplus(out[..., 1]) + MIN_VARIANCE
@@ -186,19 +195,19 @@ class StackedEnsemble(pl.LightningModule):
 
     # -- Lightning -----------------------------------------------------------------------------
 
-    def training_step(self, index):
+    def training_step(self, index: torch.Tensor) -> torch.Tensor:
         # What is dropped is decided by the step alone, so that a resumed run goes the same way.
         torch.manual_seed(stable_seed(self.config.seed, self.global_step))
         loss = self.loss(index, drop=True).mean(1)
         self.log("train_loss", loss.mean(), on_step=False, on_epoch=True, prog_bar=True)
         return loss.sum()
 
-    def validation_step(self, index):
+    def validation_step(self, index: torch.Tensor) -> None:
         valid = index >= 0
         loss = torch.where(valid, self.loss(index.clamp(min=0)), 0).sum(1)
         self._losses.append((loss, torch.where(valid, self.weight[index.clamp(min=0)], 0).sum(1)))
 
-    def on_validation_epoch_end(self):
+    def on_validation_epoch_end(self) -> None:
         loss, weight = (torch.stack(parts).sum(0) for parts in zip(*self._losses, strict=True))
         self._losses.clear()
         loss = loss / weight
@@ -220,7 +229,13 @@ class StackedEnsemble(pl.LightningModule):
         rates = [scheduler.get_last_lr()[0] for scheduler in self.plateau]
         self.rate[:] = torch.tensor(rates, device=self.rate.device)[:, None, None]
 
-    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Any,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
         # A member's own learning rate scales its step, which Adam makes in proportion to it.
         scaled = bool((self.rate != 1).any())
         before = [p.detach().clone() for p in self.net.parameters()] if scaled else []
@@ -229,7 +244,7 @@ class StackedEnsemble(pl.LightningModule):
             for old, parameter in zip(before, self.net.parameters(), strict=False):
                 parameter.copy_(old + self.rate * (parameter - old))
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> Any:
         config = self.config
         kind = torch.optim.Adam if config.recipe == "seed" else torch.optim.AdamW
         optimizer = kind(
@@ -245,13 +260,13 @@ class StackedEnsemble(pl.LightningModule):
         )
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
-    def on_save_checkpoint(self, checkpoint):
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["best"] = self.best
         checkpoint["plateau"] = [
             {k: v for k, v in p.state_dict().items() if k != "min_lrs"} for p in self.plateau
         ]
 
-    def on_load_checkpoint(self, checkpoint):
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.best = checkpoint["best"]
         for scheduler, state in zip(self.plateau, checkpoint["plateau"], strict=True):
             scheduler.load_state_dict(state)
@@ -259,7 +274,7 @@ class StackedEnsemble(pl.LightningModule):
 
     # -- export --------------------------------------------------------------------------------
 
-    def fold(self):
+    def fold(self) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
         """Weights and biases to estimate with as numpy arrays (bag, member, ...), all folded.
 
         The scaling of the inputs goes into the first layer: an empty bin is 0 before and after,

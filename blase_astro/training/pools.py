@@ -1,10 +1,15 @@
 """Bags, and the samples that each member is trained on."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..sky import pairs
+
+if TYPE_CHECKING:
+    from .._types import Radius, Sequence
 
 __all__ = ["Pool", "augment", "default_pool", "seed_pool", "split_bags"]
 
@@ -37,7 +42,14 @@ class Pool(NamedTuple):
     valid: list
 
 
-def split_bags(ra, dec, n_bags=5, *, seed=0, min_separation=60.0):
+def split_bags(
+    ra: np.ndarray,
+    dec: np.ndarray,
+    n_bags: int = 5,
+    *,
+    seed: int = 0,
+    min_separation: Radius = 60.0,
+) -> np.ndarray:
     """One bag for every source, at random; near neighbours share a bag.
 
     Parameters
@@ -85,7 +97,15 @@ def split_bags(ra, dec, n_bags=5, *, seed=0, min_separation=60.0):
     return bag_of_group[group]
 
 
-def augment(binned, label, rng, *, per_label=90, max_deleted=15, min_bins=5):
+def augment(
+    binned: np.ndarray,
+    label: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    per_label: int = 90,
+    max_deleted: int = 15,
+    min_bins: int = 5,
+) -> tuple[np.ndarray, np.ndarray]:
     """Augmentation of the original work: every label equally often, with bins deleted.
 
     Sources of rare labels are copied, up to ``max_deleted`` bins of a copy deleted, drawn with
@@ -148,7 +168,16 @@ def augment(binned, label, rng, *, per_label=90, max_deleted=15, min_bins=5):
     return samples[keep], index[keep]
 
 
-def seed_pool(binned, label, bag, n_members, *, seed=0, n_valid=1500, per_label=90):
+def seed_pool(
+    binned: np.ndarray,
+    label: np.ndarray,
+    bag: np.ndarray,
+    n_members: int,
+    *,
+    seed: int = 0,
+    n_valid: int = 1500,
+    per_label: int = 90,
+) -> Pool:
     """Samples of the original recipe: each bag augmented, validation apart by source.
 
     For each left-out bag, the sources of the other bags are split by source; `augment` is
@@ -217,7 +246,15 @@ def seed_pool(binned, label, bag, n_members, *, seed=0, n_valid=1500, per_label=
     return Pool(np.concatenate(samples), label[sources], weight, simulated, train, valid)
 
 
-def default_pool(binned, label, bag, n_members, *, simulated=None, rich_weights=()):
+def default_pool(
+    binned: np.ndarray,
+    label: np.ndarray,
+    bag: np.ndarray,
+    n_members: int,
+    *,
+    simulated: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    rich_weights: Sequence[tuple[int, float]] = (),
+) -> Pool:
     """Samples of the default recipe: the real SEDs, the rich ones weightier, and simulated ones.
 
     No real source is held back to choose an epoch; the bag that is left out anyway shows how the

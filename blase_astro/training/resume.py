@@ -1,21 +1,30 @@
 """The folder of a training: one run at a time, and going on with the run that it holds."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import zipfile
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ..io.output import placed
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .._types import Iterator
+    from .config import TrainConfig
+
 __all__ = ["alone", "checkpoint", "digest", "keep_run"]
 
 
 @contextmanager
-def alone(folder):
+def alone(folder: Path) -> Iterator[None]:
     """Hold a folder for one training; a second one in it is refused.
 
     Parameters
@@ -38,7 +47,7 @@ def alone(folder):
         yield
 
 
-def digest(*arrays):
+def digest(*arrays: np.ndarray) -> str:
     """SHA-256 of arrays, as hexadecimal digits."""
     result = hashlib.sha256()
     for array in arrays:
@@ -47,7 +56,7 @@ def digest(*arrays):
     return result.hexdigest()
 
 
-def keep_run(folder, config, training_set, resume):
+def keep_run(folder: Path, config: TrainConfig, training_set: str, resume: bool) -> None:
     """Write what a run was started with beside its logs; a resumed run must have the same.
 
     Parameters
@@ -82,7 +91,7 @@ def keep_run(folder, config, training_set, resume):
         beside.write_text(json.dumps(run, indent=1))
 
 
-def checkpoint(path):
+def checkpoint(path: Path) -> Path | None:
     """The checkpoint to go on from, None where none was written yet.
 
     Torch reads damaged numbers as they are; the checksums in the file, a zip, tell.

@@ -1,5 +1,7 @@
 """Training: every member of every bag at once."""
 
+from __future__ import annotations
+
 import logging
 import platform
 import signal
@@ -9,6 +11,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytorch_lightning as pl
@@ -27,6 +30,10 @@ from .config import PRESETS
 from .network import GRIDS, StackedEnsemble, stable_seed
 from .pools import default_pool, seed_pool, split_bags
 from .resume import alone, checkpoint, digest, keep_run
+
+if TYPE_CHECKING:
+    from .._types import Any, AnyPath, Points, Say, Table
+    from .config import TrainConfig
 
 __all__ = ["PoolData", "train_ensemble"]
 
@@ -87,11 +94,11 @@ class PoolData(pl.LightningDataModule):
         super().__init__()
         self.pool, self.config = pool, config
 
-    def train_dataloader(self):
+    def train_dataloader(self) -> DataLoader:
         orders = _Orders(self.pool, self.config.batch_size, self.config.seed)
         return DataLoader(_Rows(), sampler=orders, batch_size=None)
 
-    def val_dataloader(self):
+    def val_dataloader(self) -> DataLoader:
         size = 256
         n_steps = -(-max(len(rows) for rows in self.pool.valid) // size)
         padded = np.full((len(self.pool.valid), n_steps * size), -1)
@@ -102,16 +109,16 @@ class PoolData(pl.LightningDataModule):
 
 
 def train_ensemble(
-    table,
-    config=None,
+    table: Table,
+    config: TrainConfig | None = None,
     *,
-    sampling=None,
-    output=None,
-    resume=False,
-    progress=True,
-    say=None,
-    **trainer,
-):
+    sampling: Points | None = None,
+    output: AnyPath | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    say: Say = None,
+    **trainer: Any,
+) -> dict[str, Ensemble]:
     """Train the ensembles of all targets that the training set has labels for.
 
     Parameters

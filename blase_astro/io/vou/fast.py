@@ -1,5 +1,7 @@
 """The fast path from the bytes of SED files to plain arrays."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..table import Points
@@ -168,7 +170,9 @@ def _read_other_lines(lines, contents, numbers, flag, duplicate):
     return np.array(found, np.int64), titles, malformed
 
 
-def points_from_bytes(names, contents, errors):
+def points_from_bytes(
+    names: list[str], contents: list[bytes], errors: list[str]
+) -> tuple[Points, list[tuple[str, int, int]]]:
     """Measurements of many SED files at once.
 
     Parameters
@@ -254,7 +258,7 @@ def _section_names(names, section_file, metas):
     return result
 
 
-def parse_points(data):
+def parse_points(data: bytes) -> Points:
     """Measurements of the bytes of one SED file, by the fast path.
 
     Parameters

@@ -1,6 +1,9 @@
 """The 'vou-sed' reader: a file of VOU_Blazars as an SED table."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +25,9 @@ from .lines import (
     unix_lines,
     without_magic_numbers,
 )
+
+if TYPE_CHECKING:
+    from ..._types import SedFile, Table
 
 __all__ = ["read_sections", "read_vou"]
 
@@ -103,7 +109,7 @@ def tables_from_bytes(name, data):
     return [_section_table(meta, rows) for meta, rows in sections]
 
 
-def read_sections(file):
+def read_sections(file: SedFile) -> list[Table]:
     """Read every source of an SED file of VOU_Blazars.
 
     Parameters
@@ -126,7 +132,7 @@ def read_sections(file):
     return tables_from_bytes(*name_and_bytes(file))
 
 
-def read_vou(file, *, source=None):
+def read_vou(file: SedFile, *, source: int | None = None) -> Table:
     """Read an SED file of VOU_Blazars, of any generation of the tool.
 
     Parameters

@@ -1,5 +1,9 @@
 """The 'vou-sed' writer: an SED table as a file of VOU_Blazars."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..output import placed
@@ -7,6 +11,9 @@ from ..table import standard_meta
 from ..values import flags, number, numbers, texts
 from .lines import _decode, split_text
 from .reader import _UNKNOWN_MJD
+
+if TYPE_CHECKING:
+    from ..._types import AnyPath, Stream, Table
 
 __all__ = ["write_vou"]
 
@@ -83,7 +90,7 @@ def _row_lines(table):
         yield f"{'  '.join(row)}  {flag}  {catalog:<15}  {reference:<200}"
 
 
-def write_vou(table, output, *, overwrite=False):
+def write_vou(table: Table, output: AnyPath | Stream, *, overwrite: bool = False) -> None:
     """Write an SED table as VOU_Blazars writes its SED files since August 2020.
 
     The format holds four digits of a flux, a frequency and a bound, five decimals of the position
