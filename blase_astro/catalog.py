@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .bulk import read_chunks
-from .columns import EMPTY, MATCH_COLUMNS, column_table, estimate_columns
-from .estimates import estimate_chunks
+from .catalog_rows import row_estimates, row_positions
+from .columns import MATCH_COLUMNS, column_table, estimate_columns
 from .flags import Flag
-from .io.archive import read_points
-from .io.table import Points, join_points, numbers, points_from_seds
-from .joins import file_keys, join_names, join_sky
+from .io.table import numbers
 from .rest import rest_frame
 from .settings import Settings
-from .sky import find_position, known_positions, positions
+from .sky import known_positions
 from .times import seds_of_time, time_meta
 
 if TYPE_CHECKING:
@@ -24,163 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["annotate", "annotate_file", "match", "match_file"]
 
-# Rows of a catalog whose own photometry is held as measurements at once.
-_ROWS = 20_000
-
 
 def _quiet(_text):
     """Say nothing."""
-
-
-def _text(column):
-    """Column of names as a list of str, empty where masked."""
-    values = np.ma.asarray(column)
-    mask = np.ma.getmaskarray(values)
-    decoded = [v.decode() if isinstance(v, bytes) else str(v) for v in np.ma.getdata(values)]
-    return ["" if m else v.strip() for v, m in zip(decoded, mask, strict=True)]
-
-
-def _where(catalog, ra, dec, frame, say, *, needed=True):
-    """ICRS positions of the rows of a catalog; says which columns they are from."""
-    try:
-        columns = find_position(catalog, ra, dec, frame)
-    except ValueError:
-        if needed or ra is not None:
-            raise
-        return np.full((2, len(catalog)), np.nan)
-    where = positions(catalog, columns)
-    unknown = int(np.isnan(where[0]).sum())
-    names = f"{columns.lon} and {columns.lat}" if columns.lat else columns.lon
-    say(f"positions: {names} ({columns.frame}), missing in {unknown} of {len(catalog)} rows")
-    return where
-
-
-def _with_positions(chunks, fallback):
-    """SEDs that state no position get that of their catalog row."""
-    for chunk in chunks:
-        ra, dec = chunk.ra.copy(), chunk.dec.copy()
-        for i in np.flatnonzero(~known_positions(ra, dec)):
-            for key in file_keys(chunk.name[i]):
-                if key in fallback:
-                    ra[i], dec[i] = fallback[key]
-                    break
-        yield chunk._replace(ra=ra, dec=dec)
-
-
-def _annotation(
-    catalog, seds, settings, *, ra, dec, frame, sed_column, say, bands=None, ebv=None, **reading
-):
-    """The columns of the estimates, one value a row of the catalog."""
-    if seds is None and bands is None:
-        raise ValueError("nothing to estimate from: wanted SEDs, or bands of the catalog itself")
-    if sed_column is not None and sed_column not in catalog.colnames:
-        raise ValueError(
-            f"the catalog has no column {sed_column!r}; it has {', '.join(catalog.colnames)}"
-        )
-    needed = sed_column is None and seds is not None
-    position = _where(catalog, ra, dec, frame, say, needed=needed)
-    if bands is not None:
-        where = {"sed_column": sed_column, "say": say, "progress": reading.get("progress")}
-        return _photometry(catalog, seds, settings, position, bands, ebv, **where)
-    chunks = read_chunks(seds, settings.first.bin_edges, **reading)
-    if sed_column is not None:
-        wanted = _text(catalog[sed_column])
-        at = dict(zip(wanted, zip(*position, strict=True), strict=True))
-        chunks = _with_positions(chunks, {name: p for name, p in at.items() if name})
-    parts = list(estimate_chunks(chunks, settings, say))
-    if not parts:
-        raise ValueError("no SED to estimate from")
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    if sed_column is not None:
-        sed, ambiguous = join_names(wanted, found["name"].tolist())
-    else:
-        sed, ambiguous = join_sky(position, (found["ra"], found["dec"]), settings.radius)
-    _say_join(sed, ambiguous, found, say)
-    return _spread_to_rows(found, sed, ambiguous, position, settings)
-
-
-def _photometry(catalog, seds, settings, position, bands, ebv, *, sed_column, say, progress):
-    """As `_annotation`, from the catalog's own measurements and those of SEDs, if there are any."""
-    from .bands import bands_in, merge_points, points_from_bands
-
-    used = bands_in(catalog, bands, say=say)
-    sed, ambiguous = np.full(len(catalog), -1), np.zeros(len(catalog), bool)
-    if seds is not None:
-        files = _all_points(seds)
-        if sed_column is not None:
-            sed, ambiguous = join_names(_text(catalog[sed_column]), files.name)
-        else:
-            sed, ambiguous = join_sky(position, (files.ra, files.dec), settings.radius)
-        unread = np.array(files.error, dtype=str)
-        _say_join(sed, ambiguous, {"name": np.array(files.name), "message": unread}, say)
-
-    def blocks():
-        for start in range(0, len(catalog), _ROWS):
-            rows = slice(start, start + _ROWS)
-            at = (coordinate[rows] for coordinate in position)
-            points = points_from_bands(catalog[rows], used, *at, ebv=ebv)
-            yield points if seds is None else merge_points(points, files, sed[rows])
-
-    chunks = read_chunks(blocks(), settings.first.bin_edges, progress=progress)
-    parts = list(estimate_chunks(chunks, settings, say))
-    if not parts:
-        raise ValueError("the catalog has no rows")
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _spread_to_rows(found, np.arange(len(catalog)), ambiguous, position, settings)
-
-
-def _all_points(seds):
-    """The measurements of SEDs of any kind at once: they are wanted row by row of the catalog."""
-    alone = isinstance(seds, (str, os.PathLike, Points)) or hasattr(seds, "colnames")
-    parts = []
-    for item in [seds] if alone else seds:
-        if isinstance(item, Points):
-            parts.append(item)
-        elif isinstance(item, (str, os.PathLike)):
-            parts.extend(read_points(item))
-        else:
-            name, sed = item if isinstance(item, tuple) else (item.meta.get("name"), item)
-            parts.append(points_from_seds([sed])._replace(name=[str(name or "")]))
-    return join_points(parts)
-
-
-def _say_join(sed, ambiguous, found, say):
-    """How the rows and the SEDs went together, in words."""
-    used = np.unique(sed[sed >= 0])
-    say(
-        f"SEDs: {len(found['name'])}, of which {len(used)} belong to a row; "
-        f"rows: {len(sed)}, of which {int((sed >= 0).sum())} have an SED"
-    )
-    alone = np.delete(found["name"], used)
-    if len(alone):
-        more = ", ..." if len(alone) > 5 else ""
-        say(f"SEDs of no row: {', '.join(str(name) for name in alone[:5])}{more}")
-    if ambiguous.any():
-        say(f"ambiguous: {int(ambiguous.sum())} rows (flag AMBIGUOUS_SED), the nearest was taken")
-    for name, message in zip(found["name"][used], found["message"][used], strict=True):
-        if message:
-            say(f"no estimate: {name}: {message}")
-
-
-def _spread_to_rows(found, sed, ambiguous, position, settings):
-    """Values of the SEDs at the rows they belong to; rows without one get what can be said."""
-    has = sed >= 0
-    source, sep, n_near = settings.first.find_source(position, settings.radius)
-    columns = {}
-    for name in settings.columns(estimate_columns):
-        if name in found:
-            values = found[name]
-            empty = np.full((len(sed), *values.shape[1:]), EMPTY.get(name, np.nan), values.dtype)
-            empty[has] = values[sed[has]]
-            columns[name] = empty
-    columns["bag"][~has] = settings.first.bag_of(source)[~has]
-    columns["bag_sep"][~has] = sep[~has]
-    flags = columns["peak_flags"]
-    flags[~has] |= Flag.NO_SED
-    flags[~has & (n_near > 1)] |= Flag.AMBIGUOUS_MATCH
-    flags[~has & ~known_positions(*position)] |= Flag.NO_POSITION
-    flags[ambiguous] |= Flag.AMBIGUOUS_SED
-    return columns
 
 
 def _annotated(
@@ -212,7 +54,7 @@ def _annotated(
         seds = seds_of_time(seds, mjd, undated)
     where = {"ra": ra, "dec": dec, "frame": frame, "sed_column": sed_column}
     where |= {"bands": bands, "ebv": ebv}
-    arrays = _annotation(catalog, seds, settings, say=say or _quiet, **where, **dict(reading))
+    arrays = row_estimates(catalog, seds, settings, say=say or _quiet, **where, **dict(reading))
     if redshift is not None:
         arrays |= rest_frame(arrays, numbers(catalog, redshift), settings.cosmology)
         del arrays["redshift"]  # the catalog has it
@@ -242,9 +84,9 @@ def annotate(
     jobs, progress
         As for `~blase_astro.estimate`.
     **options
-        How rows and SEDs go together: ``ra``, ``dec``, ``frame`` (position columns and their
-        frame, see `~blase_astro.sky.find_position`), ``sed_column`` (column with the file names of
-        the SEDs; by default they are joined by position, one to one, within ``radius``);
+        How rows and SEDs go together: ``ra``, ``dec``, ``frame`` (position columns and their frame,
+        see `~blase_astro.position_columns.find_position`), ``sed_column`` (column with the file
+        names of the SEDs; by default they are joined by position, one to one, within ``radius``);
         ``bands`` and ``ebv``, which make measurements from columns of the catalog itself, as
         `~blase_astro.bands.points_from_bands` explains;
         ``redshift``, a column of redshifts, for columns of the rest frame (with ``rest`` alone
@@ -290,7 +132,7 @@ def annotate(
 def _matched(catalog, *, ra=None, dec=None, frame=None, prefix="", say=None, command="", **options):
     """Bag, separation and name of the training source at each row of a catalog, as a table."""
     settings, say = Settings.of(options), say or _quiet
-    position = _where(catalog, ra, dec, frame, say)
+    position = row_positions(catalog, ra, dec, frame, say)
     arrays = matched_columns(position, settings)
     n_known = int((arrays["bag"] >= 0).sum())
     say(f"rows: {len(catalog)}, of which {n_known} are in the training set")

@@ -21,6 +21,7 @@ from .targets import TARGETS
 
 if TYPE_CHECKING:
     from ._types import Any, AnyPath, ArrayLike, Position, Radius, Table
+    from .population import Population
 
 __all__ = ["Ensemble"]
 

@@ -12,7 +12,8 @@ import numpy as np
 from .fetch import SERVICES, fetch_sed
 from .io.files import write_table
 from .io.output import placed
-from .sky import find_position, known_positions, positions
+from .position_columns import find_position, positions
+from .sky import known_positions
 
 if TYPE_CHECKING:
     from ._types import Any, AnyPath, Callable, Radius, Sequence, Table
@@ -54,7 +55,7 @@ def fetch_seds(
     services : sequence of str
         As for `~blase_astro.fetch.fetch_sed`.
     ra, dec, frame : str, optional
-        Columns of the position and their frame, see `~blase_astro.sky.find_position`.
+        Columns of the position and their frame, see `~blase_astro.position_columns.find_position`.
     radius, timeout, max_age
         As for `~blase_astro.fetch.fetch_sed`.
     say : callable, optional

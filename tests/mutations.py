@@ -33,6 +33,7 @@ PACKAGE = "blase_astro"
 TESTS = {
     "angles": ["sky"],
     "sky": ["sky", "joins", "ensemble"],
+    "position_columns": ["sky"],
     "joins": ["joins", "catalog"],
     "targets": ["targets", "report", "dataset"],
     "sed": ["sed", "golden"],
@@ -59,7 +60,7 @@ TESTS = {
     "simulate/observation": ["golden", "simulate"],
 }
 # Modules that are changed by hand alone.
-ALSO = {"catalog": ["catalog"], "io/fits_tables": ["append"]}
+ALSO = {"catalog_rows": ["catalog"], "io/fits_tables": ["append"]}
 
 # (module, what stands there, what is wrong)
 BY_HAND = [
@@ -88,8 +89,8 @@ BY_HAND = [
     ("flags", "(median > label.max())", "(median > label.max() + 99)"),
     ("flags", "(median < label.min())", "(median < label.min() - 99)"),
     ("flags", "[0.5 - level / 2, 0.5 + level / 2]", "[0.025, 0.975]"),
-    ("sky", 'hours = columns.frame != "galactic"', "hours = True"),
-    ("sky", "usual = known.get((ra.lower(), dec.lower()))", "usual = None"),
+    ("position_columns", 'hours = columns.frame != "galactic"', "hours = True"),
+    ("position_columns", "usual = known.get((ra.lower(), dec.lower()))", "usual = None"),
     ("calibration", "_FEWEST = 60", "_FEWEST = 80"),
     ("calibration", "_FEWEST = 60", "_FEWEST = 40"),
     (
@@ -99,7 +100,7 @@ BY_HAND = [
     ),
     ("sed", 'side="right"', 'side="left"'),
     ("sed", "log_nu < edges[column, 1]", "log_nu <= edges[column, 1]"),
-    ("catalog", "flags[~has & (n_near > 1)] |= Flag.AMBIGUOUS_MATCH", "pass"),
+    ("catalog_rows", "flags[~has & (n_near > 1)] |= Flag.AMBIGUOUS_MATCH", "pass"),
     ("io/fits_tables", 'header["THEAP"] += width * header["NAXIS2"]', "pass"),
 ]
 

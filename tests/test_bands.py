@@ -635,7 +635,7 @@ def test_annotate_without_seds(ensembles, monkeypatch):
     points = points_from_bands(catalog, SETS, catalog["RA"], catalog["DEC"])
     expected = estimate(points, ensemble=ensembles.values())
     for rows in (20_000, 2):
-        monkeypatch.setattr("blase_astro.catalog._ROWS", rows)
+        monkeypatch.setattr("blase_astro.catalog_rows._ROWS", rows)
         annotated = annotate(catalog, bands=SETS, ensemble=ensembles.values())
         assert annotated.colnames[:5] == catalog.colnames
         for name in ("log_nu_peak", "log_nufnu_peak_hi", "n_points", "peak_flags", "bag"):

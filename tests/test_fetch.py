@@ -17,7 +17,7 @@ from astropy.coordinates.name_resolve import sesame_url
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 
-from blase_astro import fetch
+from blase_astro import fetch, web
 from blase_astro.cli import main
 from blase_astro.fetch import fetch_catalog, fetch_sed, resolve_name
 
@@ -129,7 +129,7 @@ def server(monkeypatch, tmp_path):
     monkeypatch.setattr(type(Ned), "DATA_SEARCH_URL", f"{root}/ned/datasearch")
     monkeypatch.setattr(fetch, "_VIZIER_URL", f"{root}/vizier")
     monkeypatch.setattr(fetch, "_SSDC_URL", f"{root}/ssdc")
-    monkeypatch.setattr(fetch, "_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(web, "_SECONDS_BETWEEN", 0.0)
     (tmp_path / "cache").mkdir()
     with sesame_url.set([f"{root}/sesame/"]), set_temp_cache(tmp_path / "cache"):
         yield server
@@ -180,7 +180,7 @@ def test_default_puts_the_training_format_first(server):
 @pytest.mark.parametrize("path", ["/ned/objsearch", "/ned/datasearch", "/vizier", "/ssdc"])
 def test_every_failure_is_one_line(server, monkeypatch, failure, path):
     """Whatever goes wrong at a service, the error names the service and the reason."""
-    monkeypatch.setattr(fetch._get, "__defaults__", (1_000_000,))
+    monkeypatch.setattr(web.get, "__defaults__", (1_000_000,))
     server.failures[path] = failure
     service = path.split("/")[1]
     label = {"ned": "NED", "vizier": "VizieR", "ssdc": "SSDC"}[service]
@@ -284,8 +284,8 @@ def test_cache_that_cannot_be_written(server, tmp_path):
 
 def test_one_request_a_second(server, monkeypatch):
     """Two requests to NED are a second apart, requests to others do not wait for them."""
-    monkeypatch.setattr(fetch, "_SECONDS_BETWEEN", 1.0)
-    monkeypatch.setattr(fetch, "_last_request", {})
+    monkeypatch.setattr(web, "_SECONDS_BETWEEN", 1.0)
+    monkeypatch.setattr(web, "_last_request", {})
     start = time.monotonic()
     fetch_sed(POSITION)
     times = {path: when for when, path, _ in server.asked}

@@ -22,15 +22,16 @@ SOURCES = sorted((ROOT / "blase_astro").glob("**/*.py"))
 FLOORS = (
     ("_lazy", "_types", "_version", "angles", "view"),
     ("io", "sky", "workers", "distribution"),
-    ("joins", "samp", "targets"),
+    ("joins", "position_columns", "samp", "targets", "web"),
     ("bands", "sed"),
-    ("calibration", "ensemble_file", "networks", "population", "rest", "times"),
+    ("calibration", "drawing", "ensemble_file", "networks", "population", "rest", "times"),
     ("ensemble",),
     ("bulk", "flags"),
     ("columns",),
     ("settings",),
     ("estimates",),
-    ("catalog", "points", "simulate", "fetch", "plotting"),
+    ("catalog_rows", "points", "simulate", "fetch", "plotting"),
+    ("catalog",),
     ("advice", "evaluate", "fetch_rows", "training", "survey"),
     ("lsdb",),
     ("cli",),
@@ -44,13 +45,14 @@ EXTRAS = {
     "survey": {"pyarrow"},
     "lsdb": {"hats", "pandas", "pyarrow"},
     "training": {"torch", "pytorch_lightning"},
-    "plotting": {"matplotlib"},
+    "drawing": {"matplotlib"},
     "evaluate": {"matplotlib", "pypdf"},
     "advice": {"matplotlib"},
     "cli": {"matplotlib"},
     "distribution": {"qp"},
     "samp": {"pyvo"},
-    "fetch": {"astroquery", "requests", "urllib3"},  # the latter two come with astroquery
+    "fetch": {"astroquery", "requests"},
+    "web": {"requests", "urllib3"},  # these two come with astroquery
 }
 
 

@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blase_astro.angles import arcsec
-from blase_astro.sky import (
-    PositionColumns,
-    SkyIndex,
-    find_position,
-    icrs,
-    match_sky,
-    pairs,
-    positions,
-)
+from blase_astro.position_columns import PositionColumns, find_position, positions
+from blase_astro.sky import SkyIndex, icrs, match_sky, pairs
 
 ORDER = [
     ("RA_Counterpart", "DEC_Counterpart", "icrs"),

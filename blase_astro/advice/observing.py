@@ -11,9 +11,10 @@ from ..bulk import read_chunks
 from ..columns import Specification, column_table
 from ..joins import join_sky
 from ..population import own_population, with_population
+from ..position_columns import find_position, positions
 from ..sed import MIN_BINS
 from ..settings import Settings
-from ..sky import find_position, icrs, positions
+from ..sky import icrs
 from ..targets import CLASS_EDGES, SED_CLASSES
 from ..times import seds_of_time, time_meta
 from .bands import band_columns
@@ -370,7 +371,7 @@ def target_list(
     radius : float, `~astropy.units.Quantity` or str
         Largest separation of a source from its SED, arcsec without unit.
     ra, dec, frame : str, optional
-        Position columns of the catalog, see `~blase_astro.sky.find_position`.
+        Position columns of the catalog, see `~blase_astro.position_columns.find_position`.
 
     Returns
     -------

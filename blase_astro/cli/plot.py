@@ -188,7 +188,8 @@ class _Shelf:
         from urllib.parse import unquote, urlsplit
 
         from ..io.files import read_catalog
-        from ..sky import find_position, match_sky, positions
+        from ..position_columns import find_position, positions
+        from ..sky import match_sky
 
         url = params.get("url", "")
         try:

@@ -9,8 +9,9 @@ import numpy as np
 from .._version import __version__
 from ..io import read_points
 from ..joins import join_names, join_sky
+from ..position_columns import find_position, positions
 from ..sed import bin_points
-from ..sky import find_position, match_sky, positions
+from ..sky import match_sky
 from ..targets import TARGETS, log10_column
 from .groups import class_groups, evaluate_groups, n_bins_groups
 from .labels import out_of_bag

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..plotting import (
-    _BLACK,
-    _BLUE,
-    _GREEN,
-    _GREY,
-    _ORANGE,
-    _PURPLE,
-    _RED,
-    _SKY,
-    _axes,
+from ..drawing import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    axes_or_current,
 )
 from ..targets import SED_CLASSES, TARGETS
 from .scores import confusion
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 # Colour and line of each class, told apart by the line alone as well.
-_CLASS_STYLES = {"LSP": (_RED, "-"), "ISP": (_GREEN, "--"), "HSP": (_BLUE, ":")}
+_CLASS_STYLES = {"LSP": (RED, "-"), "ISP": (GREEN, "--"), "HSP": (BLUE, ":")}
 
 
 def _finite(*arrays):
@@ -74,7 +74,7 @@ def plot_estimates(
     """
     from matplotlib.colors import LogNorm
 
-    ax = _axes(ax)
+    ax = axes_or_current(ax)
     label, mean = _finite(label, mean)
     low, high = _limits(label, mean)
     edges = np.linspace(low, high, 41)
@@ -85,11 +85,11 @@ def plot_estimates(
         edgecolor="face", linewidth=0.2,  # no white seams between the cells in PDF viewers
     )  # fmt: skip
     ax.figure.colorbar(image, ax=ax, label="sources per cell", pad=0.02)
-    ax.plot([low, high], [low, high], color=_BLACK, lw=1, ls=":", label="equal")
+    ax.plot([low, high], [low, high], color=BLACK, lw=1, ls=":", label="equal")
     centre, quantiles = _running_quantiles(label, mean, np.linspace(low, high, 16), (10, 50, 90))
-    ax.plot(centre, quantiles[1], color=_RED, lw=2, label="median estimate")
-    ax.plot(centre, quantiles[0], color=_RED, lw=1.2, ls="--", label="10 and 90 percent")
-    ax.plot(centre, quantiles[2], color=_RED, lw=1.2, ls="--")
+    ax.plot(centre, quantiles[1], color=RED, lw=2, label="median estimate")
+    ax.plot(centre, quantiles[0], color=RED, lw=1.2, ls="--", label="10 and 90 percent")
+    ax.plot(centre, quantiles[2], color=RED, lw=1.2, ls="--")
     ax.set(
         xlabel=f"known {TARGETS[target].axis}",
         ylabel=f"estimated {TARGETS[target].axis}",
@@ -147,7 +147,7 @@ def plot_intervals(
     >>> ax.get_legend_handles_labels()[1]
     ['95-percent interval', '50.0 % above', '0.0 % below']
     """
-    ax = _axes(ax)
+    ax = axes_or_current(ax)
     label, lo, hi = _finite(label, lo, hi)
     order = np.argsort(hi - lo, kind="stable")
     half = (hi - lo)[order] / 2
@@ -156,17 +156,17 @@ def plot_intervals(
     above, below = offset > half, offset < -half
     inside = ~(above | below)
     ax.fill_between(
-        rank, -half, half, color=_SKY, alpha=0.4, lw=0, label=f"{100 * level:g}-percent interval"
+        rank, -half, half, color=SKY, alpha=0.4, lw=0, label=f"{100 * level:g}-percent interval"
     )
     style: dict[str, Any] = {"ls": "none", "rasterized": len(rank) > 2000}
-    ax.plot(rank[inside], offset[inside], ".", ms=2.5, color=_BLUE, **style)
-    for rows, marker, colour, name in ((above, "^", _RED, "above"), (below, "v", _BLACK, "below")):
+    ax.plot(rank[inside], offset[inside], ".", ms=2.5, color=BLUE, **style)
+    for rows, marker, colour, name in ((above, "^", RED, "above"), (below, "v", BLACK, "below")):
         share = 100 * rows.mean() if len(rows) else 0
         ax.plot(
             rank[rows], offset[rows], marker, ms=4, color=colour, label=f"{share:.1f} % {name}",
             **style,
         )  # fmt: skip
-    ax.axhline(0, color=_BLACK, lw=0.6)
+    ax.axhline(0, color=BLACK, lw=0.6)
     ax.set(
         xlabel="sources, by width of the interval",
         ylabel="known value, from the centre of its interval (dex)",
@@ -219,20 +219,20 @@ def plot_moving(
     >>> ax.get_legend_handles_labels()[1]
     ['median width of the interval', 'median absolute error']
     """
-    ax = _axes(ax)
+    ax = axes_or_current(ax)
     label, mean, lo, hi = _finite(label, mean, lo, hi)
     low, high = _limits(label)
     x = np.linspace(low, high, 301)
     weight = _hann(x[:, None] - label, window)
     few = (weight > 0).sum(axis=1) < least
     density = ax.twinx()
-    density.fill_between(x, weight.sum(axis=1) / window, color=_GREY, alpha=0.35, lw=0)
+    density.fill_between(x, weight.sum(axis=1) / window, color=GREY, alpha=0.35, lw=0)
     density.set(ylabel="sources per dex (shaded)", ylim=(0, None))
     ax.set_zorder(density.get_zorder() + 1)  # the lines over the shading
     ax.patch.set_visible(False)
     lines = {
-        "median width of the interval": (hi - lo, _BLUE, "--"),
-        "median absolute error": (np.abs(mean - label), _RED, "-"),
+        "median width of the interval": (hi - lo, BLUE, "--"),
+        "median absolute error": (np.abs(mean - label), RED, "-"),
     }
     for name, (values, colour, style) in lines.items():
         median = _smooth(x, np.where(few, np.nan, _weighted_median(values, weight)), window / 2)
@@ -303,22 +303,22 @@ def plot_reliability(
     >>> ax.get_xlabel()
     'probability asked'
     """
-    ax = _axes(ax)
+    ax = axes_or_current(ax)
     cdf = np.asarray(cdf, float)
     good = np.isfinite(cdf)
     level = np.linspace(0, 1, 201)
     error = 2 * np.sqrt(level * (1 - level) / max(good.sum(), 1))
     ax.fill_between(
-        level, level - error, level + error, color=_GREY, alpha=0.35, lw=0, label="chance (2 sigma)"
+        level, level - error, level + error, color=GREY, alpha=0.35, lw=0, label="chance (2 sigma)"
     )
-    ax.plot(level, level, color=_GREY, lw=1, ls=":")
-    styles = iter([(_ORANGE, "-."), (_PURPLE, "--"), (_SKY, "-"), (_GREEN, ":")] * 9)
+    ax.plot(level, level, color=GREY, lw=1, ls=":")
+    styles = iter([(ORANGE, "-."), (PURPLE, "--"), (SKY, "-"), (GREEN, ":")] * 9)
     for name, rows in {"all": good, **(groups or {})}.items():
         central = np.sort(np.abs(2 * cdf[good & np.asarray(rows)] - 1))
         if not len(central):
             continue
         found = np.searchsorted(central, level, side="right") / len(central)
-        colour, line = (_BLACK, "-") if name == "all" else _CLASS_STYLES.get(name) or next(styles)
+        colour, line = (BLACK, "-") if name == "all" else _CLASS_STYLES.get(name) or next(styles)
         ax.plot(level, found, color=colour, ls=line, lw=2 if name == "all" else 1.5,
                 label=f"{name} ({len(central)})")  # fmt: skip
     ax.set(
@@ -355,15 +355,15 @@ def plot_pit(pit: ArrayLike, ax: Axes | None = None, *, n_bins: int = 20) -> Axe
     >>> ax.get_ylabel()
     'sources per bin'
     """
-    ax = _axes(ax)
+    ax = axes_or_current(ax)
     (pit,) = _finite(pit)
     count, edges = np.histogram(pit, n_bins, (0, 1))
     expected = len(pit) / n_bins
     error = 2 * np.sqrt(expected * (1 - 1 / n_bins))
-    ax.axhspan(expected - error, expected + error, color=_GREY, alpha=0.35, lw=0,
+    ax.axhspan(expected - error, expected + error, color=GREY, alpha=0.35, lw=0,
                label="chance (2 sigma)")  # fmt: skip
-    ax.axhline(expected, color=_GREY, lw=1, ls=":")
-    ax.stairs(count, edges, color=_BLUE, lw=2, label="found")
+    ax.axhline(expected, color=GREY, lw=1, ls=":")
+    ax.stairs(count, edges, color=BLUE, lw=2, label="found")
     ax.set(
         xlabel="predictive distribution at the known value (PIT)", ylabel="sources per bin",
         xlim=(0, 1), ylim=(0, 1.3 * max(count.max(initial=0), expected + error, 1)),
@@ -395,7 +395,7 @@ def plot_confusion(label: ArrayLike, mean: ArrayLike, ax: Axes | None = None) ->
     >>> ax.texts[0].get_text()
     '1\\n100 %'
     """
-    ax = _axes(ax)
+    ax = axes_or_current(ax)
     count = confusion(label, mean)
     share = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
     image = ax.imshow(share, cmap="cividis", vmin=0, vmax=1)
@@ -443,7 +443,7 @@ def plot_gain(
     >>> ax.get_ylabel()
     'absolute error (dex)'
     """
-    ax = _axes(ax)
+    ax = axes_or_current(ax)
     label, member_mean = np.asarray(label, float), np.asarray(member_mean, float)
     n_bags, n_members, n = member_mean.shape
     own = member_mean[np.asarray(bag), :, np.arange(n)].T  # (n_members, n)
@@ -452,7 +452,7 @@ def plot_gain(
         f"its bag of {n_members},\nout of bag": np.abs(own.mean(axis=0) - label),
         f"all {n_bags * n_members},\nnot out of bag": np.abs(member_mean.mean(axis=(0, 1)) - label),
     }
-    percents = {90: (_PURPLE, "^"), 75: (_GREEN, "s"), 50: (_BLUE, "o"), 25: (_ORANGE, "v")}
+    percents = {90: (PURPLE, "^"), 75: (GREEN, "s"), 50: (BLUE, "o"), 25: (ORANGE, "v")}
     quantiles = np.array([np.nanpercentile(e, list(percents)) for e in errors.values()])
     for values, (percent, (colour, marker)) in zip(quantiles.T, percents.items(), strict=True):
         name = "median" if percent == 50 else f"{percent} percent"

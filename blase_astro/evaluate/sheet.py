@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
-from .. import plotting
+from .. import drawing, plotting
 from ..estimates import estimate_arrays
 from ..io import list_seds, read_seds
 from ..io.output import placed
@@ -349,7 +349,7 @@ def _drawn(panels, figure, axes):
             _label_outer(used)
             key = figure.add_axes([0.055, 0, 0.93, 0.9 / figure.get_figheight()])
             key.set_axis_off()
-            plotting.draw_key(key, list(used), top=0.5, columns=5)
+            drawing.draw_key(key, list(used), top=0.5, columns=5)
         yield len(some)
         if not alone:
             key.remove()

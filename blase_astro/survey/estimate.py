@@ -52,7 +52,7 @@ def estimate_parquet(
     ----------
     points : path-like
         A file, or a folder of files, with the columns ``ra`` and ``dec`` (or others that
-        `~blase_astro.sky.find_position` knows), ``frequency`` and ``nufnu``, and of
+        `~blase_astro.position_columns.find_position` knows), ``frequency`` and ``nufnu``, and of
         ``nufnu_upper``, ``nufnu_lower``, ``upper_limit``, ``duplicate``, ``catalog`` and
         ``redshift`` those there are: one row a measurement, and a column ``source``,
         ``source_id``, ``object_id`` or ``name``, the rows of a source together; or one row a

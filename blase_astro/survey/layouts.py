@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..io.parquet_tables import described_columns
-from ..sky import find_position
+from ..position_columns import find_position
 
 if TYPE_CHECKING:
     from .._types import Any, AnyPath

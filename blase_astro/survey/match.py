@@ -12,8 +12,8 @@ from ..io.append import check_names
 from ..io.output import placed
 from ..io.parquet import append_made
 from ..io.parquet_tables import described_columns, rows_as_table
+from ..position_columns import find_position, positions
 from ..settings import Settings
-from ..sky import find_position, positions
 
 if TYPE_CHECKING:
     from .._types import Any, AnyPath, Callable

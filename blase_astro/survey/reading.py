@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..points import Sources
-from .layouts import NUMBERS, is_list, layout_of
+from .layouts import NUMBERS, Layout, is_list, layout_of
 
 if TYPE_CHECKING:
     from .._types import Any, AnyPath, Iterator, Points

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..io import read_points
 from ..io.table import join_points, select
+from ..position_columns import find_position, positions
 from ..sed import bin_points, load_bins
-from ..sky import find_position, match_sky, pairs, positions
+from ..sky import match_sky, pairs
 from ..targets import TARGETS, log10_column
 
 if TYPE_CHECKING:
