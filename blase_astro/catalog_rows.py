@@ -50,11 +50,12 @@ def row_positions(
     except ValueError:
         if needed or ra is not None:
             raise
-        return np.full((2, len(catalog)), np.nan)
+        unknown = np.full(len(catalog), np.nan)
+        return unknown, unknown
     where = positions(catalog, columns)
-    unknown = int(np.isnan(where[0]).sum())
+    missing = int(np.isnan(where[0]).sum())
     names = f"{columns.lon} and {columns.lat}" if columns.lat else columns.lon
-    say(f"positions: {names} ({columns.frame}), missing in {unknown} of {len(catalog)} rows")
+    say(f"positions: {names} ({columns.frame}), missing in {missing} of {len(catalog)} rows")
     return where
 
 
@@ -105,8 +106,8 @@ def row_estimates(
     if not parts:
         raise ValueError("no SED to estimate from")
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    names, at = found["name"].tolist(), (found["ra"], found["dec"])
-    sed, ambiguous = _joined(catalog, sed_column, names, position, at, settings)
+    names, place = found["name"].tolist(), (found["ra"], found["dec"])
+    sed, ambiguous = _joined(catalog, sed_column, names, position, place, settings)
     _say_join(sed, ambiguous, found, say)
     return _spread_to_rows(found, sed, ambiguous, position, settings)
 

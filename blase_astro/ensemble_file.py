@@ -66,13 +66,13 @@ def write_ensemble(path: AnyPath, header: dict[str, Any], arrays: Mapping[str, n
         As `read_ensemble` returns them.
     """
     header = header | {"format_version": FORMAT_VERSION}
-    arrays = {name: _compact(array) for name, array in arrays.items()}
+    compact: dict[str, Any] = {name: _compact(array) for name, array in arrays.items()}
     with placed(path, overwrite=True) as beside, open(beside, "wb") as file:
         np.savez_compressed(
             file,
             header=np.array(json.dumps(header, sort_keys=True)),
-            sha256=np.array(checksum(header, arrays)),
-            **arrays,
+            sha256=np.array(checksum(header, compact)),
+            **compact,
         )
 
 

@@ -104,10 +104,11 @@ def send_table(
     kind = _LOAD.get(Path(file).suffix.lower()) if file is not None else None
     takers = _takers(client, kind or "table.load.votable", to)
     with TemporaryDirectory(prefix="blase-samp-") as folder:
+        place = Path(folder) / "table.vot" if file is None or kind is None else Path(file)
         if kind is None:
-            kind, file = "table.load.votable", Path(folder) / "table.vot"
-            write_table(table, file)
-        where = Path(file).resolve().as_uri()
+            kind = "table.load.votable"
+            write_table(table, place)
+        where = place.resolve().as_uri()
         params = {"url": where, "table-id": f"blase {name}", "name": name}
         for program, title in takers.items():
             _call(client, program, title, {"samp.mtype": kind, "samp.params": params})
@@ -160,7 +161,7 @@ def highlighted(
     row : int
         Index of the row, from 0.
     """
-    rows = Queue()
+    rows: Queue = Queue()
 
     def receive(private_key, sender, message_id, kind, params, extra):
         if str(params.get("row", "")).isdigit():

@@ -129,9 +129,9 @@ class Settings:
         """Specification of the columns that these settings give."""
         return make(self.quantiles, pdf=self.pdf, rest=self.rest)
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> dict[str, Any]:
         """What two outputs must agree in to be parts of one, as plain values for JSON."""
-        population = self.population
+        population: Any = self.population
         if not isinstance(population, str):
             population = sha256(np.round(population.share, 12).tobytes()).hexdigest()[:16]
         return {

@@ -25,7 +25,7 @@ __all__ = ["cached", "get", "in_time", "reason"]
 _MAX_BYTES = 50_000_000
 # NED asks for at most one request a second; the others get the same courtesy.
 _SECONDS_BETWEEN = 1.0
-_last_request = {}
+_last_request: dict[str, float] = {}
 _GRACE = 0.5  # seconds that a request has to say itself that it took too long
 
 
@@ -53,7 +53,7 @@ def in_time(work: Callable[[], Any], timeout: float) -> Any:
     Timeouts of sockets begin anew with every byte, so that one header a second keeps a request
     waiting. A thread that is given up ends with the other side, or with this process.
     """
-    done = queue.SimpleQueue()
+    done: queue.SimpleQueue = queue.SimpleQueue()
 
     def run():
         try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ._types import Any, Iterable, Iterator
+    from ._types import Any, Iterator, Sequence
 
 __all__ = ["Workers"]
 
@@ -55,7 +55,7 @@ class Workers:
     def __exit__(self, *_):
         self._end()
 
-    def map(self, questions: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    def map(self, questions: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
         """Answers in the order of the questions.
 
         Each worker has one question at a time, and its next one before its answer is used. If it

@@ -42,7 +42,7 @@ TESTS = {
     "distribution": ["distribution", "golden"],
     "population": ["population"],
     "calibration": ["calibration", "golden", "refine"],
-    "flags": ["bulk", "catalog", "golden"],
+    "flags": ["catalog", "golden"],
     "rest": ["rest"],
     "times": ["times"],
     "bands/photometry": ["bands"],

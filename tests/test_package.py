@@ -152,7 +152,8 @@ def public_functions():
 def public_definitions(tree):
     """Functions that a module lists in ``__all__``, and the methods of classes that it lists."""
     listed = [node.value for node in tree.body if ast.unparse(node).startswith("__all__ = [")]
-    names = ast.literal_eval(listed[0]) if listed else []
+    words = listed[0].elts if listed else []
+    names = {word.value for word in words if isinstance(word, ast.Constant)}
     for node in (node for node in tree.body if getattr(node, "name", "") in names):
         inside = node.body if isinstance(node, ast.ClassDef) else [node]
         for function in inside:

@@ -86,7 +86,7 @@ class Fillings:
         >>> Fillings.load().mean.shape
         (6, 12, 33)
         """
-        path = files("blase_astro") / "data" / "advice.npz" if path is None else Path(path)
+        path = Path(str(files("blase_astro") / "data" / "advice.npz")) if path is None else path
         arrays = read_npz(path)
         missing = [f.name for f in fields(cls) if f.name not in arrays]
         if missing:
@@ -288,16 +288,16 @@ class Fillings:
         apart = (self.peak[:, None] - self.label[has]) / _PEAK_SCATTER
         alike_peak = np.exp(-0.5 * apart**2) + 1e-9
         others = np.log(np.maximum(total[has] - inside.sum(axis=1), 1))
-        chance = np.random.default_rng(1).random(peak.shape[1])
+        chance = np.random.default_rng(1).random((peak.shape[1],))
         choice = np.empty(peak.shape, int)
         for i in range(len(peak)):
             apart = (others - np.log(max(n_bins[i], 1))) / _BINS_SCATTER
             alike = (np.exp(-0.5 * apart**2) + 1e-9) * (own_bag != bag[i])
             used, where = np.unique(peak[i], return_inverse=True)
-            total = np.cumsum(alike_peak[used] * alike, axis=1)
+            reach = np.cumsum(alike_peak[used] * alike, axis=1)
             for j in range(len(used)):
                 draws = where == j
-                choice[i, draws] = np.searchsorted(total[j], chance[draws] * total[j, -1])
+                choice[i, draws] = np.searchsorted(reach[j], chance[draws] * reach[j, -1])
         return inside[np.minimum(choice, len(has) - 1)]
 
     def _validate(self, path):

@@ -145,8 +145,8 @@ def advise(
     columns = band_columns(known.bin_edges, bands)
     if mjd is not None:
         seds = seds_of_time(seds, mjd, undated)
-    chunks = read_chunks(seds, known.bin_edges, jobs=jobs, progress=progress, leave_out=leave_out)
-    chunks = list(chunks)
+    read = read_chunks(seds, known.bin_edges, jobs=jobs, progress=progress, leave_out=leave_out)
+    chunks = list(read)
     if not chunks:
         raise ValueError("no SED to advise on")
     if position is not None:

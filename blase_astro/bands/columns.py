@@ -17,7 +17,7 @@ def find(table: Table, name: str) -> tuple[str, tuple[int, ...]] | None:
     """Column and indices that ``name[2,1]`` stands for; None where there is no such column."""
     folded = {column.lower(): column for column in reversed(table.colnames)}
     element = re.fullmatch(r"(.+)\[(\d+(?:, ?\d+)*)\]", name)
-    ways = [(name, ())]
+    ways: list[tuple[str, tuple[int, ...]]] = [(name, ())]
     if element:
         ways.append((element[1], tuple(int(i) for i in element[2].split(","))))
     for text, index in ways:
@@ -29,7 +29,7 @@ def find(table: Table, name: str) -> tuple[str, tuple[int, ...]] | None:
 
 def element(table: Table, name: str) -> tuple[np.ndarray, Any]:
     """A column of the catalog, or an element of it, and its unit."""
-    column, index = find(table, name)
+    column, index = find(table, name) or (name, ())
     values, unit = numbers(table, column, index)
     return values, unit
 
@@ -44,7 +44,7 @@ def numbers(table: Table, name: str, index: tuple[int, ...] = ()) -> tuple[np.nd
     ):
         wanted = ", ".join(map(str, index)) or "none"
         raise ValueError(f"column {name!r}: wanted element {wanted}; a row is {values.shape[1:]}")
-    at = (slice(None), *index)
+    at: Any = (slice(None), *index)
     try:
         numbers = values[at].astype(float)
     except (TypeError, ValueError):

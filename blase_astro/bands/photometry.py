@@ -55,7 +55,7 @@ def bands_in(table: Table, bands: Bands, *, say: Say = None) -> Table:
      W1mag
      W2mag
     """
-    groups = {}
+    groups: dict[tuple[str, str], list] = {}
     for row in checked_rows(bands):
         groups.setdefault((row.survey, row.band), []).append(row)
     found = [next((r for r in group if find(table, r.column)), None) for group in groups.values()]

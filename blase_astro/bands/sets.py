@@ -73,7 +73,7 @@ def _ready():
 @cache
 def vector_lengths() -> dict[str, int]:
     """Number of elements that the vectors of the ready sets have, by survey."""
-    lengths = {}
+    lengths: dict[str, int] = {}
     for survey, column in _ready()["survey", "column"].iterrows():
         element = re.search(r"\[(\d+)\]$", column)
         if element:

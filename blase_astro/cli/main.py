@@ -126,7 +126,7 @@ def _verbosely(options):
         print(f"blase: {said}", file=sys.stderr)
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None) -> int | str | None:
     """Run the command ``blase``.
 
     Parameters

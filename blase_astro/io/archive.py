@@ -199,7 +199,9 @@ def read_stream(file: Stream, name: str = "-") -> tuple[Points, bool]:
         data = stream_bytes(file)
     except BROKEN as error:
         raise ValueError(f"{name}: {error}") from None
-    ((points, foreign),) = points_of(Opened(True, None, lambda _: data), [name], 1, left)
+    ((points, foreign),) = points_of(
+        Opened(True, lambda: ([name], []), lambda _: data), [name], 1, left
+    )
     if points.error[0]:
         raise ValueError(f"{name}: {points.error[0]}")
     left.report(name)

@@ -268,7 +268,7 @@ def _numbers(cells):
 
 
 def append_to_csv(
-    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[Table], Any]
+    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[list[str], int], Any]
 ) -> None:
     """Copy a CSV file with cells behind those of each line, which stays as it is.
 
@@ -293,7 +293,7 @@ def append_to_csv(
 
 
 def append_to_ecsv(
-    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[Table], Any]
+    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[list[str], int], Any]
 ) -> None:
     """Copy an ECSV file with columns appended: its header extended, each line longer.
 

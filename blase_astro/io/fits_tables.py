@@ -12,6 +12,8 @@ import numpy as np
 from .yaml_header import extended_yaml
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .._types import Any, AnyPath, Callable, Say, Table
 
 __all__ = ["append_to_fits", "is_binary_table", "read_fits", "write_fits"]
@@ -175,7 +177,11 @@ def is_binary_table(source: AnyPath) -> bool:
 
 
 def append_to_fits(
-    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[Table], Any], say: Say = None
+    source: AnyPath,
+    columns: Table,
+    path: Path,
+    check: Callable[[list[str], int], Any],
+    say: Say = None,
 ) -> None:
     """Copy a FITS file with columns appended to its first table: the old bytes, then the new.
 

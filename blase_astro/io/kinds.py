@@ -70,8 +70,8 @@ def seds_from_bytes(name: str, data: bytes) -> list[Table]:
         if not is_vou(data):
             raise NoSED(not_vou(data))
     except (ValueError, OSError) as error:
-        kind = NoSED if isinstance(error, NoSED) else ValueError
-        raise kind(f"{name}: {error}") from error
+        same = NoSED if isinstance(error, NoSED) else ValueError
+        raise same(f"{name}: {error}") from error
     return tables_from_bytes(name, data)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .bounded import BROKEN, MAX_RATIO, file_bytes, inflating, member_bytes, unpack, warn
 
 if TYPE_CHECKING:
-    from .._types import AnyPath, Iterator
+    from .._types import AnyPath, Callable, Iterator
 
 __all__ = ["Opened", "opened"]
 
@@ -38,8 +38,8 @@ class Opened(NamedTuple):
     """
 
     alone: bool
-    names: object
-    read: object
+    names: Callable[[], tuple[list[str], list[str]]]
+    read: Callable[[str], bytes]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from .table import sed_table, standard_sed
 from .values import flags, numbers
 
 if TYPE_CHECKING:
-    from .._types import Iterable, Table
+    from .._types import Any, Iterable, Table
 
 __all__ = ["merge_seds"]
 
@@ -90,10 +90,10 @@ def merge_seds(seds: Iterable[Table]) -> Table:
     def together(values):
         return np.concatenate([values(sed) for sed in seds])
 
+    columns: dict[str, Any] = {n: together(lambda sed, n=n: numbers(sed, n)) for n in _NUMBERS}
+    columns |= {n: together(lambda sed, n=n: words(sed, n)) for n in ("catalog", "reference")}
     merged = sed_table(
-        *(together(lambda sed, n=n: numbers(sed, n)) for n in _NUMBERS[:4]),
-        **{n: together(lambda sed, n=n: numbers(sed, n)) for n in _NUMBERS[4:]},
-        **{n: together(lambda sed, n=n: words(sed, n)) for n in ("catalog", "reference")},
+        **columns,
         upper_limit=together(lambda sed: flags(sed, "upper_limit")),
         meta=_merged_meta(seds, origins),
     )

@@ -14,14 +14,14 @@ _SURROGATES = "\ud800-\udfff"  # what is no UTF-8 in the name of a file comes as
 # What the text of a format cannot hold: FITS has ASCII alone, XML few control characters and a
 # unicodeChar two bytes, and readers of text take what looks like an end of a line for one.
 _LINE_ENDS = "\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
-_UNFIT = {
+_CHARACTERS = {
     "fits": "[^ -~]",
     "votable": f"[\x00-\x08\n-\x1f{_SURROGATES}\ufffe\uffff\U00010000-\U0010ffff]",
     "ascii.ecsv": f"[\x00\n{_LINE_ENDS}{_SURROGATES}]",
     "ascii.csv": f"[\x00{_LINE_ENDS}{_SURROGATES}]",
     "parquet": f"[{_SURROGATES}]",
 }
-_UNFIT = {form: re.compile(unfit) for form, unfit in _UNFIT.items()}
+_UNFIT = {form: re.compile(characters) for form, characters in _CHARACTERS.items()}
 _HALF = re.compile(f"[{_SURROGATES}]")
 _NOTE = " (percent-encoded)"
 # What spreadsheets would run; a number with its sign, or a sign alone, is none.

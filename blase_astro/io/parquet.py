@@ -88,7 +88,8 @@ def parquet_sink(
     from pyarrow import parquet
 
     with placed(output, overwrite=overwrite) as beside:
-        schema, longest = _schema(like), {}
+        schema = _schema(like)
+        longest: dict[str, int] = {}
         writer = parquet.ParquetWriter(beside, schema, version="2.6", store_schema=False)
         with writer:
 

@@ -74,7 +74,7 @@ def plain_table(
         except Exception as error:  # readers of damaged files raise whatever they like
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise OSError(
-                f"{wanted}: neither {' nor '.join(map(_NAMES.get, formats))} ({reason})"
+                f"{wanted}: neither {' nor '.join(_NAMES[form] for form in formats)} ({reason})"
             ) from error
     if len(table) > _MOST_ROWS:
         raise ValueError(f"{wanted}: {len(table)} rows, no SED has more than {_MOST_ROWS}")

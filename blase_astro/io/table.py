@@ -97,8 +97,8 @@ def sed_table(
     mjd_start: ArrayLike | None = None,
     mjd_end: ArrayLike | None = None,
     upper_limit: ArrayLike | None = None,
-    catalog: Sequence[str] | None = None,
-    reference: Sequence[str] | None = None,
+    catalog: ArrayLike | None = None,
+    reference: ArrayLike | None = None,
     meta: dict[str, Any] | None = None,
 ) -> Table:
     """Make the SED table that every reader returns and everything downstream takes.

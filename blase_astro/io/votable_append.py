@@ -31,7 +31,7 @@ _BASE64_LINE = 76
 
 
 def append_to_votable(
-    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[Table], Any]
+    source: AnyPath, columns: Table, path: AnyPath, check: Callable[[list[str], int], Any]
 ) -> None:
     """Copy a VOTable with columns appended to its first table.
 

@@ -13,7 +13,7 @@ from .bounded import inflated
 from .votables import safe_votable
 
 if TYPE_CHECKING:
-    from .._types import Any, AnyPath, Stream, Table
+    from .._types import Any, AnyPath, Table
 
 __all__ = ["add_words", "element", "field_element", "read_votable", "write_votable"]
 
@@ -332,7 +332,7 @@ def add_words(meta: dict[str, Any], version: str, prefix: str = "") -> list[str]
     ]
 
 
-def write_votable(table: Table, output: AnyPath | Stream) -> None:
+def write_votable(table: Table, output: Any) -> None:
     """Write a table as a VOTable document, its metadata as INFO elements.
 
     Parameters

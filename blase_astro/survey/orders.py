@@ -11,7 +11,7 @@ from ..population import Population
 from ..settings import Settings
 
 if TYPE_CHECKING:
-    from .._types import Any, Ensembles, Mapping
+    from .._types import Any, Ensembles
 
 __all__ = ["order_of", "settings_of"]
 
@@ -40,7 +40,7 @@ def order_of(settings: Settings) -> dict[str, Any]:
     return order | {"population": population}
 
 
-def settings_of(order: Mapping[str, Any], ensemble: Ensembles) -> Settings:
+def settings_of(order: dict[str, Any], ensemble: Ensembles) -> Settings:
     """The settings again.
 
     Parameters

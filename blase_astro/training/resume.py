@@ -85,8 +85,8 @@ def keep_run(folder: Path, config: TrainConfig, training_set: str, resume: bool)
         if changed:
             raise ValueError(f"{path}: cannot resume with another recipe ({'; '.join(changed)})")
         return
-    for old in folder.glob("*/last.ckpt"):  # of an earlier run
-        old.unlink()
+    for earlier in folder.glob("*/last.ckpt"):
+        earlier.unlink()
     with placed(path, overwrite=True) as beside:
         beside.write_text(json.dumps(run, indent=1))
 
