@@ -91,6 +91,14 @@ def test_every_module_has_a_floor():
     assert {module_of(path) for path in SOURCES} - {"__init__"} == set(FLOOR_OF)
 
 
+def test_no_module_is_long_without_a_reason():
+    """What is longer than 450 lines says why at its head, with the word that is looked for here."""
+    for path in SOURCES:
+        text = path.read_text()
+        says_why = "longer than" in (ast.get_docstring(ast.parse(text)) or "")
+        assert len(text.splitlines()) <= 450 or says_why, path.relative_to(ROOT)
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_down(path):
     """A module imports only what lies on a lower floor, and nothing that is not installed."""
