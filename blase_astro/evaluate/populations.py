@@ -221,9 +221,9 @@ def plot_population(population: Table, ax: Axes | None = None) -> Axes:
     >>> plot_population(population, Figure().add_subplot()).get_ylabel()
     'sources per dex'
     """
-    from .figures import _axes
+    from ..drawing import axes_or_current
 
-    ax = _axes(ax)
+    ax = axes_or_current(ax)
     x = np.asarray(population["log_nu_peak"])
     step = x[1] - x[0]
     edges = np.append(x - step / 2, x[-1] + step / 2)
