@@ -3,6 +3,7 @@
 import errno
 import gzip
 import io
+import json
 import warnings
 
 import numpy as np
@@ -113,6 +114,32 @@ def test_words_of_any_length_fit_into_the_header(tmp_path, length):
         assert header.comments["BLASECMD"] in ("what made the columns", "")
         assert (header.comments["BLASECMD"] == "") == (45 <= length <= 68)
         assert columns.colnames[0] in header.values()
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".fits.gz", ".vot", ".ecsv", ".csv", ".parquet"])
+def test_a_vector_a_row(tmp_path, suffix):
+    """A density, as --pdf gives it, is appended and replaced within each format."""
+    pytest.importorskip("pyarrow")
+    density = np.arange(6, dtype=np.float32).reshape(2, 3)
+    catalog, output = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    source = tmp_path / f"a{suffix.removesuffix('.gz')}"
+    write_table(Table({"a": [1, 2]}), source)
+    catalog.write_bytes((gzip.compress if suffix.endswith(".gz") else bytes)(source.read_bytes()))
+    append_columns(catalog, Table({"pdf": density, "x": [1.0, 2.0]}), output)
+    append_columns(output, Table({"pdf": density + 1}), output, overwrite=True, replace=["pdf"])
+    table = read_catalog(output)
+    values = [json.loads(t) for t in table["pdf"]] if suffix == ".csv" else table["pdf"]
+    np.testing.assert_array_equal(values, density + 1)
+    assert table["x"].tolist() == [1.0, 2.0]
+
+
+def test_new_fits_files_have_checksums(tmp_path):
+    """Of every HDU, and they hold: what fitscheck looks for."""
+    write_table(new_columns(), tmp_path / "a.fits")
+    append_columns(tmp_path / "a.fits", Table({"x": np.zeros(N)}), tmp_path / "b.fits")
+    for name in ("a.fits", "b.fits"):
+        with fits.open(tmp_path / name, checksum=True) as hdus:
+            assert all("CHECKSUM" in hdu.header and "DATASUM" in hdu.header for hdu in hdus)
 
 
 def test_fits_heap_behind_a_gap_moves_along(tmp_path):

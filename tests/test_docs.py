@@ -59,3 +59,10 @@ def test_commands_on_the_demonstration_run(steps, tmp_path, monkeypatch, capsys)
         for line in shown:
             pattern = re.escape(line).replace(r"\.\.\.", ".*")
             assert any(re.fullmatch(pattern, got) for got in lines), (line, lines)
+
+
+def test_the_quickstart_says_what_it_shows():
+    """Peak and interval in its words are those of the line above them."""
+    text = (ROOT / "docs" / "quickstart.rst").read_text()
+    shown = re.search(r"demo_sed.txt: log nu_peak = (\S+) \[(\S+), (\S+)\]", text)
+    assert re.findall(r"10\\ :sup:`(\d+\.\d+)`", text) == list(shown.groups())

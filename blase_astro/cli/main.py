@@ -30,7 +30,10 @@ __all__ = ["main"]
 
 def _parser():
     parser = Parser(
-        prog="blase", description="Synchrotron peaks of blazars from their SEDs, with intervals."
+        prog="blase",
+        description="Synchrotron peaks of blazars from their SEDs, with intervals.",
+        epilog="Begin with: blase estimate FILE. More of each: blase COMMAND --help, "
+        "https://blase-astro.readthedocs.io",
     )
     parser.add_argument("--version", action="version", version=f"blase_astro {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

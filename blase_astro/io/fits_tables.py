@@ -101,6 +101,8 @@ def write_fits(table: Table, path: AnyPath) -> None:
         for key in _COMMENTS.keys() & table.meta.keys():
             header[key] = _commented(key, header[key], _COMMENTS[key])
         _add_history(header, table.meta)
+        for hdu in hdus:
+            hdu.add_checksum()
 
 
 def _check_width(n):
@@ -273,7 +275,7 @@ def _as_bytes(rows):
 
 
 def _fits_dtype(column):
-    """Type of a column in a FITS row: big endian, text as bytes."""
+    """Type of an element of a column in a FITS row: big endian, text as bytes."""
     dtype = column.dtype
     if dtype.kind == "U":
         return np.dtype(f"S{max(dtype.itemsize // 4, 1)}")
@@ -285,12 +287,14 @@ def _fits_dtype(column):
 def _fits_code(column):
     """TFORM of a column."""
     dtype = _fits_dtype(column)
-    return f"{dtype.itemsize}A" if dtype.kind == "S" else _FITS_CODE[dtype.str[1:]]
+    count = "" if column.ndim == 1 else column.shape[1]
+    return f"{dtype.itemsize}A" if dtype.kind == "S" else f"{count}{_FITS_CODE[dtype.str[1:]]}"
 
 
 def _fits_rows(columns, names):
     """Some columns as the rows of a FITS table."""
-    rows = np.zeros(len(columns), [(name, _fits_dtype(columns[name])) for name in names])
+    dtypes = [(name, _fits_dtype(columns[name]), columns[name].shape[1:]) for name in names]
+    rows = np.zeros(len(columns), dtypes)
     for name in names:
         rows[name] = np.asarray(columns[name])
     return rows

@@ -59,23 +59,24 @@ def extended_yaml(lines: list[str], columns: Table) -> list[str]:
     ['datatype:', '- {name: x, datatype: float64}', '- {name: y, datatype: int64}', \
 'meta: !!omap', '- {level: 0.95}']
     """
-    from astropy.table import meta
-
     head, items, tail = _parts(lines)
     new = yaml_lines(columns)
     _, new_items, new_tail = _parts(new)
-    items = [
-        item
-        for item in items
-        if meta.get_header_from_yaml(["datatype:", *item])["datatype"][0]["name"]
-        not in columns.colnames
-    ]
+    added = {_name_of(item): item for item in new_items}
+    items = [added.pop(_name_of(item), item) for item in items]
     words = new_tail[1:] if new_tail[:1] == ["meta: !!omap"] else []
     if tail[:1] == ["meta: !!omap"]:
         tail = _with_words(tail, words)
     elif not any(line.startswith("meta:") for line in tail):
         tail = new_tail + tail
-    return [*head, *(line for item in items + new_items for line in item), *tail]
+    return [*head, *(line for item in [*items, *added.values()] for line in item), *tail]
+
+
+def _name_of(item):
+    """Name of the column that some lines describe."""
+    from astropy.table import meta
+
+    return meta.get_header_from_yaml(["datatype:", *item])["datatype"][0]["name"]
 
 
 def _parts(lines):
