@@ -13,7 +13,7 @@ from scipy.special import softmax
 
 from blase_astro.calibration import fit_calibration
 from blase_astro.ensemble import Ensemble
-from blase_astro.networks import MIN_VARIANCE, ZERO_LEVEL
+from blase_astro.networks import MIN_VARIANCE, ZERO_LEVEL, Networks
 from blase_astro.sed import BIN_EDGES, mean_level
 
 GRID = np.round(10 + 0.1 * np.arange(90), 10)
@@ -120,6 +120,17 @@ def test_normal_networks_are_mixed_as_ever():
         np.testing.assert_allclose(distribution.median()[i], means.mean(), atol=1e-4)
         np.testing.assert_allclose(distribution.std()[i], std, rtol=5e-3)
         np.testing.assert_allclose(spread[i], means.std(), rtol=1e-3)
+
+
+def test_no_normal_member_is_certain():
+    """However sure a network is, its standard deviation is a hundredth of the labels' scatter."""
+    ensemble = make_ensemble(normal=True)
+    weights, biases = list(ensemble.weights), list(ensemble.biases)
+    weights[-1], biases[-1] = weights[-1] * 0, biases[-1] * 0 + [0, -100]
+    sure = Networks(tuple(weights), tuple(biases), True, None, ensemble.label_mean, np.ones((3, 2)))
+    mixed, means = sure.mix(random_seds(5)[1:], [0])
+    np.testing.assert_allclose(means, np.repeat(ensemble.label_mean[0], 4).reshape(2, 4))
+    np.testing.assert_allclose(mixed[:, 1] - np.var(ensemble.label_mean[0]), 1e-4, rtol=1e-6)
 
 
 def test_members_make_the_mixture():

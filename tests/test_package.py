@@ -111,6 +111,27 @@ def test_imports_go_down(path):
     assert others <= {*BASE, *EXTRAS.get(module, ())}
 
 
+def test_the_walk_of_an_sed_is_the_one_that_is_told():
+    """From a file to its columns, the rooms that docs/design.rst names, and what all stand on."""
+    told = (ROOT / "docs" / "design.rst").read_text().split("*File to column:*")[1]
+    told = set(re.findall(r"``(\w+)``", told.split("*Archive")[0])) - {"population"}
+    entered = set()
+
+    def note(frame, event, _):
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.is_relative_to(ROOT / "blase_astro"):
+            entered.add(module_of(path))
+
+    blase_astro.estimate(ROOT / "catalogs" / "demo_sed.txt")  # the ensembles are loaded
+    sys.setprofile(note)
+    try:
+        blase_astro.estimate(ROOT / "catalogs" / "demo_sed.txt")
+    finally:
+        sys.setprofile(None)
+    aside = {"__init__", "_lazy", "angles", "settings", "sky", "targets", "times", "view"}
+    assert entered - aside == told
+
+
 def test_importing_loads_nothing_heavy():
     """Neither the package nor what estimates and annotates loads torch, matplotlib and the like."""
     code = (

@@ -7,6 +7,7 @@ import ast
 import sys
 from pathlib import Path
 
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
@@ -34,12 +35,13 @@ def main(output):
     """Draw and write; print the numbers that docs/design.rst has."""
     floors = [[m for m in floor if not m.startswith("_")] for floor in FLOORS]
     place = {}
+    rcParams["svg.hashsalt"] = "house"  # the same figure twice is the same file
     figure = Figure(figsize=(10, 7.5), layout="constrained")
     ax = figure.add_subplot()
     for y, floor in enumerate(floors):
         for i, module in enumerate(floor):
             place[module] = (10 * (i + 0.5) / len(floor), y)
-    for a, b in edges():
+    for a, b in sorted(edges()):
         (x0, y0), (x1, y1) = place[a], place[b]
         ax.annotate("", (x1, y1 + 0.22), (x0, y0 - 0.22), zorder=1,
                     arrowprops={"arrowstyle": "->", "color": "#999999", "lw": 0.5})  # fmt: skip
@@ -49,7 +51,7 @@ def main(output):
         box = FancyBboxPatch((x - 0.55, y - 0.18), 1.1, 0.36, boxstyle="round,pad=0.04", zorder=2)
         box.set(facecolor=colour, edgecolor="#0072B2")
         ax.add_patch(box)
-        ax.text(x, y + 0.06, module, ha="center", va="center", fontsize=9, zorder=3)
+        ax.text(x, y + 0.06, module, ha="center", va="center", fontsize=8, zorder=3)
         ax.text(x, y - 0.12, f"{lines(module)} lines", ha="center", va="center", fontsize=6,
                 color="#555555", zorder=3)  # fmt: skip
     ax.set(xlim=(-0.2, 10.2), ylim=(-0.6, len(floors) - 0.4))
