@@ -272,7 +272,7 @@ class SkyIndex:
         count = np.zeros(len(points), int)
         hit = np.flatnonzero(np.isfinite(distance))
         count[hit] = self._tree.query_ball_point(points[hit], chord, return_length=True)
-        return np.where(np.isfinite(distance), nearest, 0), distance, count
+        return nearest, distance, count
 
 
 def match_sky(
