@@ -116,6 +116,16 @@ def test_what_is_left_out_is_said(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("place", ["30.0_95.0", "10000.0_5.0"])
+def test_a_place_that_is_none(tmp_path, place):
+    """A source beyond the pole can be in no bag."""
+    names = [f"13.00_-11.00_{where}.txt" for where in ("10.0_5.0", place)]
+    said = []
+    table = read_training_set(write_archive(tmp_path / "seds", names), report=said.append)
+    assert table["ra"].tolist() == [10]
+    assert said == ["1 of 2 SEDs left out: no position"]
+
+
 def test_nothing_to_train_on(tmp_path):
     """An archive without labels says so."""
     archive = write_archive(tmp_path / "seds", ["one", "two"])

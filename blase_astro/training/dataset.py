@@ -11,7 +11,7 @@ from ..io import read_points
 from ..io.table import join_points, select
 from ..position_columns import find_position, positions
 from ..sed import bin_points, load_bins
-from ..sky import match_sky, pairs
+from ..sky import known_positions, match_sky, pairs
 from ..targets import TARGETS, log10_column
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def read_training_set(
     reasons = np.select(
         [
             np.array(points.error, dtype=str) != "",
-            ~np.isfinite(ra) | ~np.isfinite(dec),
+            ~known_positions(ra, dec),
             ~np.isfinite(label[:, 0]),
             np.isfinite(binned).sum(axis=1) < min_bins,
         ],
