@@ -223,6 +223,10 @@ def test_a_foreign_column_is_not_overwritten_in_fits(tmp_path):
     Table({"bag": np.arange(N)}).write(tmp_path / "a.fits")
     with pytest.raises(ValueError, match="'bag' cannot be overwritten: its format is K, not I"):
         append_columns(tmp_path / "a.fits", new_columns(), tmp_path / "b.fits", replace=["bag"])
+    Table({"name": ["x" * 16] * N}).write(tmp_path / "c.fits")
+    columns = Table({"name": ["x" * 6] * N})
+    with pytest.raises(ValueError, match="'name' cannot be overwritten: its format is 16A, not 6A"):
+        append_columns(tmp_path / "c.fits", columns, tmp_path / "b.fits", replace=["name"])
     assert not (tmp_path / "b.fits").exists()
 
 

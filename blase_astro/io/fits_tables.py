@@ -380,8 +380,9 @@ def _unfolded(lines):
 
 def _slot(header, dtype, name, number, column):
     """Bytes of a row that hold a column which is to be replaced by one of the same format."""
-    stored = header[f"TFORM{number}"].strip().removeprefix("1")
-    wanted = _fits_code(column).removeprefix("1")
+    once = re.compile(r"^1(?=\D)")  # the count may be left out, but the 1 of 16A is no count
+    stored = once.sub("", header[f"TFORM{number}"].strip())
+    wanted = once.sub("", _fits_code(column))
     if stored != wanted:
         raise ValueError(
             f"column {name!r} cannot be overwritten: its format is {stored}, not {wanted}"
