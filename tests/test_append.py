@@ -306,6 +306,19 @@ def test_written_tables_come_back(tmp_path, suffix):
         assert back[name].meta.get("ucd") == table[name].meta.get("ucd")
 
 
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv", ".parquet"])
+def test_what_a_table_says_of_itself_comes_back(tmp_path, suffix):
+    """The level of the intervals, the population: what is asked of the table depends on them."""
+    said = {"PILEVEL": 0.5, "POPULAT": "given", "PDFSTEP": 0.09999999999999964, "BLASEVER": "0.2.0"}
+    said |= {"NUENSEM": "5505348947497123", "NFENSEM": "12345678901234e5"}
+    write_table(Table({"a": [1, 2]}, meta=said), tmp_path / f"a{suffix}")
+    append_columns(tmp_path / f"a{suffix}", Table({"b": [3, 4]}, meta={"PILEVEL": 0.95}),
+                   tmp_path / f"b{suffix}")  # fmt: skip
+    for name, expected in (("a", said), ("b", said | {"PILEVEL": 0.95})):
+        meta = read_catalog(tmp_path / f"{name}{suffix}").meta
+        assert {key: meta[key] for key in said} == expected
+
+
 def test_formats_can_change_on_the_way(tmp_path):
     """FITS to VOTable: UCDs and descriptions go from cards to attributes, masks stay."""
     table = Table({"name": MaskedColumn(["a", "b", "c", "d", "e"], mask=[0, 1, 0, 0, 0])})

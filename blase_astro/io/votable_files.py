@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape as _xml
 from xml.sax.saxutils import quoteattr
@@ -35,6 +36,10 @@ _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <RESOURCE type="results">
 <TABLE>
 """
+
+
+# Keys of metadata, and numbers among their values: a digest of digits alone has no point.
+_KEY, _NUMBER = re.compile(r"[A-Z][A-Z0-9]{1,7}"), re.compile(r"[-+]?\d+\.\d+(?:e[-+]?\d+)?")
 
 
 def document(path):
@@ -87,7 +92,18 @@ def read_votable(path: AnyPath) -> Table:
         column = table[name]
         if column.dtype.kind == "O" and all(isinstance(text, str) for text in column):
             table.replace_column(name, column.astype(str))
+    table.meta |= _words(first)
     return table
+
+
+def _words(table):
+    """What `add_words` said of a table; keys that are no cards of FITS are not ours."""
+    said = {word.name: word.value for word in (*table.infos, *table.params)}
+    return {
+        key: float(value) if _NUMBER.fullmatch(value) else value
+        for key, value in said.items()
+        if key and _KEY.fullmatch(key) and isinstance(value, str)
+    }
 
 
 def votable_infos(path):
