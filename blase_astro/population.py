@@ -57,7 +57,7 @@ class Population(NamedTuple):
 
     def median(self) -> float:
         """Median of log10 of the peak frequency."""
-        return float(np.interp(0.5, np.cumsum(self.share), self.grid))
+        return float(Distribution(self.grid, self.share[None]).median()[0])
 
 
 def _smooth(share, step, width=_SMOOTHING):
@@ -226,7 +226,7 @@ def find_population(
     >>> sources = np.exp(-0.5 * ((grid - np.full((300, 1), 16.0)) / 0.4) ** 2)
     >>> sources = Distribution(grid, sources / sources.sum(axis=1, keepdims=True))
     >>> print(round(find_population(sources, training).median(), 1))
-    15.9
+    16.0
     """
     known = distribution.known
     if not known.any():
@@ -324,8 +324,12 @@ def read_population(path: AnyPath, training: Population) -> Population:
     if not good or height.min() < 0 or height.sum() <= 0:
         raise ValueError(f"population: wanted rising log_nu_peak and a {name} that is not negative")
     share = np.interp(training.grid, where, height, left=0.0, right=0.0)
-    if share.sum() <= 0:
-        raise ValueError("population: it has no source on the grid of the networks")
+    low, high = training.support
+    if share[(training.grid >= low) & (training.grid <= high)].sum() <= 0:
+        raise ValueError(
+            f"population: wanted sources between log nu_peak {low:.1f} and {high:.1f}, where the "
+            "training sources tell how common a peak is; got none there on the networks' grid"
+        )
     return training._replace(share=share / share.sum())
 
 

@@ -178,7 +178,9 @@ def _probability(value, name):
 
 def _population(population, ensemble):
     """A population by name, as it is, or from a file."""
-    if isinstance(population, Population) or population in ("training", "self"):
+    if isinstance(population, Population):
+        return population
+    if isinstance(population, str) and population in ("training", "self"):
         return population
     if ensemble is None:
         raise ValueError("a population needs the ensemble for nu_peak")

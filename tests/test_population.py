@@ -199,7 +199,9 @@ def test_a_population_from_a_file(ensemble_dir, tmp_path):
         (3, "wanted 'training', 'flat', 'self' or a file; got 3"),
         (Table({"a": [1]}), "wanted columns log_nu_peak and density, got a"),
         (Table({"log_nu_peak": [14, 13], "density": [1, 1]}), "wanted rising log_nu_peak"),
-        (Table({"log_nu_peak": [1, 2], "density": [1, 1]}), "no source on the grid"),
+        (Table({"log_nu_peak": [1, 2], "density": [1, 1]}), "wanted sources between log nu_peak"),
+        (Table({"log_nu_peak": [18.6, 19], "density": [1, 1]}), "got none there"),
+        (np.ones(81), "wanted 'training', 'flat', 'self' or a file; got array"),
     ):
         with pytest.raises((ValueError, OSError), match=words):
             estimate(seds(2), ensemble=ensemble_dir, population=wrong)
@@ -225,6 +227,21 @@ def test_table_of_a_population(ensemble_dir):
     assert_allclose(read_population(table, ensemble_population(ensemble_dir)).share.sum(), 1)
 
 
+def test_classes_and_median_know_where_cells_end():
+    """A cell about an edge belongs to both classes; the median is no edge of a cell."""
+    from blase_astro.evaluate.populations import _classes
+
+    grid = np.linspace(11, 19, 81)
+    share = np.where(np.abs(grid - 14) < 1.01, 1 / 21, 0)  # even from 12.95 to 15.05
+    assert_allclose(Population(grid, share, (12.0, 17.0)).median(), 14.0, atol=1e-9)
+    meta = _classes(grid, share, np.stack([share, share]))
+    assert_allclose([meta[f"FRAC{name}"] for name in ("LSP", "ISP", "HSP")],
+                    Distribution(grid, share[None]).between((14, 15))[0], atol=1e-4)  # fmt: skip
+    assert_allclose(meta["FRACLSP"], 0.5, atol=1e-4)
+    assert_allclose(meta["FRACHSP"], 0.05 / 2.1, atol=1e-4)
+    assert meta["EFRACLSP"] == 0
+
+
 def ensemble_population(ensemble_dir):
     """Training population of the small ensemble."""
     from blase_astro import Ensemble
@@ -242,6 +259,13 @@ def test_wrong_tables(ensemble_dir):
     own = estimate(seds(), ensemble=ensemble_dir, pdf=True, population="self")
     with pytest.raises(ValueError, match="made with another population"):
         population_table(own, ensemble=ensemble_dir)
+    lost = estimates.copy()
+    del lost.meta["PDFSTEP"]
+    with pytest.raises(ValueError, match="wanted PDFSTEP in the metadata"):
+        population_table(lost, ensemble=ensemble_dir)
+    lost["log_nu_peak_pdf"] = ["[0.1, 0.2]"] * len(lost)  # as CSV has it
+    with pytest.raises(ValueError, match="wanted an array of numbers a row"):
+        population_table(lost, ensemble=ensemble_dir)
 
 
 def test_command(ensemble_dir, tmp_path, capsys):

@@ -109,8 +109,20 @@ def _distributions(estimates, network):
             f"estimates: made by the ensemble {made_by}, not by {network.digest[:16]}; "
             "name theirs with --ensemble DIR"
         )
-    density = np.ma.filled(np.ma.asarray(estimates["log_nu_peak_pdf"], float), np.nan)
-    first, step = (float(estimates.meta[key]) for key in ("PDFFIRST", "PDFSTEP"))
+    column = estimates["log_nu_peak_pdf"]
+    if column.ndim != 2 or column.dtype.kind != "f":
+        raise ValueError(
+            "estimates: log_nu_peak_pdf: wanted an array of numbers a row, which FITS, VOTable, "
+            f"ECSV and Parquet hold; got {column.dtype} of shape {column.shape}"
+        )
+    density = np.ma.filled(np.ma.asarray(column, float), np.nan)
+    try:
+        first, step = (float(estimates.meta[key]) for key in ("PDFFIRST", "PDFSTEP"))
+    except KeyError as error:
+        raise ValueError(
+            f"estimates: wanted {error.args[0]} in the metadata, where the densities begin and how "
+            "far apart they are; got a table that has lost it"
+        ) from None
     known = np.isfinite(density).all(axis=1) & (density.sum(axis=1) > 0)
     if not known.any():
         raise ValueError("estimates: no row has an estimate")
@@ -123,12 +135,12 @@ def _distributions(estimates, network):
 
 def _classes(grid, found, drawn):
     """Share of each class and its error, for the metadata."""
-    meta = {}
-    parts = np.digitize(grid, CLASS_EDGES)
-    for i, name in enumerate(SED_CLASSES):
-        meta[f"FRAC{name}"] = round(float(found[parts == i].sum()), 4)
-        if len(drawn):
-            meta[f"EFRAC{name}"] = round(float(drawn[:, parts == i].sum(axis=1).std()), 4)
+    share = Distribution(grid, found[None]).between(CLASS_EDGES)[0]
+    meta = {f"FRAC{name}": round(float(s), 4) for name, s in zip(SED_CLASSES, share, strict=True)}
+    if len(drawn):
+        error = Distribution(grid, drawn).between(CLASS_EDGES).std(axis=0)
+        pairs = zip(SED_CLASSES, error, strict=True)
+        meta |= {f"EFRAC{name}": round(float(e), 4) for name, e in pairs}
     return meta
 
 
