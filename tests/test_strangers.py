@@ -1,8 +1,12 @@
 """What strangers bring beside SEDs: labels, bands, old ensembles, and calls from Python."""
 
+import bz2
+import gzip
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +38,7 @@ def elsewhere(tmp_path):
     href = f"http://127.0.0.1:{server.server_port}/x"
     path = tmp_path / "labels.vot"
     path.write_text(
+        '<?xml version="1.0"?>'
         '<VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>'
         '<FIELD name="log_nu_peak" datatype="double"/>'
         f'<DATA><BINARY><STREAM href="{href}"/></BINARY></DATA></TABLE></RESOURCE></VOTABLE>'
@@ -59,6 +64,17 @@ def test_bands_that_are_elsewhere(elsewhere):
     path, asked = elsewhere
     with pytest.raises((ValueError, OSError), match="its data lie elsewhere"):
         read_bands(path)
+    assert not asked
+
+
+@pytest.mark.parametrize("name", ["catalog.dat", "catalog", "catalog.dat.gz", "catalog.vot.bz2"])
+def test_catalogs_that_are_elsewhere(elsewhere, tmp_path, capsys, name):
+    """Nor for a catalog whose name does not say that it is a VOTable."""
+    path, asked = elsewhere
+    packed = {".gz": gzip.compress, ".bz2": bz2.compress}.get(Path(name).suffix, bytes)
+    (tmp_path / name).write_bytes(packed(path.read_bytes()))
+    assert main(["match", str(tmp_path / name), "--format", "csv"]) == 1
+    assert re.search("its data lie elsewhere|not a VOTable", capsys.readouterr().err)
     assert not asked
 
 

@@ -151,7 +151,8 @@ def read_catalog(path: AnyPath) -> Table:
         raise FileNotFoundError(f"{path} is no file; wanted a catalog")
     try:
         with inflated(path) as plain, _told_of(path), _quiet_units():
-            return whole_text(_reader(content_format(path))(plain))
+            form = content_format(path) or _format_inside(plain)
+            return whole_text(_reader(form)(plain))
     except IORegistryError as error:
         raise OSError(f"{path}: no format that astropy knows") from error
     except ValueError as error:
@@ -180,6 +181,20 @@ def _told_of(path):
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise OSError(f"{path} could not be read as a table: {text}") from error
+
+
+def _format_inside(path):
+    """What astropy would take a file for whose name does not tell, if we read that ourselves.
+
+    Of a VOTable by any name astropy would follow where it points to.
+    """
+    from astropy.io.registry import identify_format
+    from astropy.table import Table
+    from astropy.utils.data import get_readable_fileobj
+
+    with get_readable_fileobj(str(path), encoding="binary") as file:
+        forms = identify_format("read", Table, str(path), file, [file], {})
+    return next((form for form in ("votable", "fits") if form in forms), None)
 
 
 def _reader(form):
