@@ -11,9 +11,10 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from blase_astro import estimate
-from blase_astro.io import read_points
-from blase_astro.io.table import join_points
+from blase_astro.io import read_points, sed_table
+from blase_astro.io.table import join_points, points_from_seds
 from blase_astro.simulate import simulate_seds
+from blase_astro.simulate.observation import _LAT
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "data" / "golden.ecsv"
@@ -45,10 +46,14 @@ def txs(data):
 
 
 def simulated():
-    """Simulated SEDs on the built-in surveys and on the sampling of the demonstration."""
+    """Simulated SEDs on the built-in surveys and on the sampling of real and of gamma-ray SEDs."""
     real = join_points(list(read_points(ROOT / "catalogs" / "demo_seds.zip")))
+    gamma = points_from_seds(
+        [sed_table(10 ** np.array(lat["log_nu"]), np.full(len(lat["log_nu"]), 1e-12))
+         for lat in _LAT]
+    )  # fmt: skip
     tables = []
-    for name, sampling in (("surveys", None), ("demonstration", real)):
+    for name, sampling in (("surveys", None), ("demonstration", real), ("gamma rays", gamma)):
         points, truth = simulate_seds(60, seed=1, sampling=sampling)
         table = Table({"sampling": [name] * 60})
         for column in ("log_nu_peak", "log_nufnu_peak", "redshift", "pattern"):
@@ -59,7 +64,7 @@ def simulated():
             values = np.abs(getattr(points, column))
             log = np.log10(np.where(values > 0, values, 1))
             total = np.bincount(points.sed, log, minlength=60)
-            table[f"mean_log_{column}"] = total / table["n_points"]
+            table[f"mean_log_{column}"] = total / np.maximum(table["n_points"], 1)
         tables.append(table)
     return vstack(tables)
 

@@ -412,7 +412,8 @@ def test_fluxes_and_errors_that_are_none():
     points = points_from_bands(table, own(error="e"))
     assert points.sed.tolist() == [2, 3, 4]
     assert np.isnan(points.nufnu_upper).all()
-    points = points_from_bands(Table({"Gmag": [15.0], "e_Gmag": [99.9]}), "Gaia")
+    points = points_from_bands(Table({"Gmag": [15.0, 15.0], "e_Gmag": [99.9, 50.0]}), "Gaia")
+    assert len(points.sed) == 2
     assert np.isnan(points.nufnu_upper).all()
 
 

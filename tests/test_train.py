@@ -271,6 +271,14 @@ def test_the_sampling_is_that_of_the_sources(training_set):
         train_ensemble(table, SMALL, sampling=select(points, np.arange(3)), progress=False)
 
 
+def test_the_first_source_has_its_bag_too(training_set):
+    """Simulated SEDs that are sampled like the source of row 0 stay in its bag."""
+    sampling = select(training_set[1], np.arange(1))
+    sim_bag = train._simulated(sampling, np.array([2]), SMALL)[2]
+    assert len(sim_bag)
+    assert (sim_bag == 2).all()
+
+
 def test_without_sampling_simulated_seds_belong_to_no_bag(table):
     """The built-in surveys know no source."""
     sim_bag = train._simulated(None, np.zeros(len(table), int), SMALL)[2]
