@@ -453,7 +453,26 @@ def test_units_of_the_catalog_count():
         points_from_bands(Table({"f": [1.0] * u.m, "e": [0.1]}), bands)
     with pytest.raises(ValueError, match="unit: wanted mag in the column W1mag, got Jy"):
         points_from_bands(Table({"W1mag": [1.0] * u.Jy}), "AllWISE")
-    points_from_bands(Table({"W1mag": [1.0] * u.ABmag}), "AllWISE")
+    with pytest.raises(ValueError, match=r"wanted magnitudes of a flux density .* mag\(ct\)"):
+        points_from_bands(Table({"W1mag": [1.0] * u.mag(u.ct)}), "AllWISE")
+
+
+@pytest.mark.parametrize("unit", [u.ABmag, u.STmag])
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_magnitudes_of_a_system_that_the_column_states(unit, kind):
+    """A column of mag(AB) has the zero point of its system, not the band's of Vega."""
+    frequency = one("AllWISE", "W1")["frequency"] * u.Hz
+    flux = (16.0 * unit).to(u.Jy, u.spectral_density(frequency))
+    points = points_from_bands(kind({"W1mag": [16.0] * unit}), "AllWISE")
+    np.testing.assert_allclose(points.nufnu, (flux * frequency).to_value("erg / (s cm2)"))
+
+
+def test_frequencies_as_energies_and_wavelengths():
+    """The table of bands takes them as an SED does."""
+    bands = QTable({"column": ["x"], "frequency": [1.0] * u.keV, "unit": ["mJy"]})
+    np.testing.assert_allclose(read_bands(bands)["frequency"], KEV)
+    bands["frequency"] = [3.4] * u.um
+    np.testing.assert_allclose(read_bands(bands)["frequency"], 2.99792458e14 / 3.4)
 
 
 @pytest.mark.parametrize(
@@ -486,6 +505,8 @@ def test_extinction():
     grown = 10 ** (0.4 * 3.303 * np.array([0.1, 0, 0]))
     for name in ("nufnu", "nufnu_upper", "nufnu_lower"):
         np.testing.assert_allclose(getattr(points, name), grown * getattr(plain, name))
+    table["EBV"] = [-999.0, 999.0, 99.99]  # fillers
+    np.testing.assert_array_equal(points_from_bands(table, "SDSS", ebv="EBV").nufnu, plain.nufnu)
     with pytest.raises(ValueError, match=r"E\(B-V\): the catalog has no column 'A'; it has gmag"):
         points_from_bands(table, "SDSS", ebv="A")
 

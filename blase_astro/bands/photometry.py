@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bands_in", "points_from_bands"]
 
-# Magnitudes beyond this are fillers: 99.99, -999, -9999.
+# Magnitudes and reddenings beyond this are fillers: 99.99, -999, -9999.
 _FILLER = 50.0
 _MAG = 0.4 * np.log(10)
 
@@ -138,7 +138,7 @@ def points_from_bands(
         Positions in degrees (ICRS).
     ebv : str, optional
         Column with E(B-V): fluxes of the bands that have a coefficient are freed of Galactic
-        extinction; where it is not known they stay as they are.
+        extinction; where it is not known, not positive or a filler they stay as they are.
 
     Returns
     -------
@@ -171,7 +171,8 @@ def points_from_bands(
             raise ValueError(
                 f"E(B-V): the catalog has no column {ebv!r}; it has {', '.join(table.colnames)}"
             )
-        reddening = np.nan_to_num(element(table, ebv)[0], posinf=0, neginf=0)
+        reddening = element(table, ebv)[0]
+        reddening = np.where((reddening > 0) & (reddening < _FILLER), reddening, 0)
     flux, upper, lower = np.empty((3, len(used), n))
     limit = np.empty((len(used), n), bool)
     for i, row in enumerate(used):
@@ -199,9 +200,8 @@ def _measured(table, row, reddening):
     value, unit = element(table, row.column)
     magnitude = np.isfinite(row.zero_point)
     if magnitude:
-        _check_magnitude(row, unit)
         value[np.abs(value) >= _FILLER] = np.nan
-        flux = 1e-23 * row.zero_point * row.frequency * np.exp(-_MAG * value)
+        flux = 1e-23 * _zero_point(row, unit) * row.frequency * np.exp(-_MAG * value)
     else:
         flux = value * _factor_of(row, unit)
     up, low = _errors(table, row, flux, unit, magnitude)
@@ -216,11 +216,19 @@ def _measured(table, row, reddening):
     return flux, upper, lower, limit
 
 
-def _check_magnitude(row, unit):
-    from astropy.units import Unit
+def _zero_point(row, unit):
+    """Flux density of magnitude 0 (Jy): that of the column's mag(AB) or mag(ST), or the band's."""
+    from astropy.units import Hz, Unit, UnitConversionError, spectral_density
 
     if unit is not None and getattr(unit, "function_unit", unit) != Unit("mag"):
         row.fail("unit", f"mag in the column {row.column}", unit)
+    zero = getattr(unit, "physical_unit", Unit(""))
+    if zero == Unit(""):
+        return row.zero_point
+    try:
+        return zero.to("Jy", equivalencies=spectral_density(row.frequency * Hz))
+    except UnitConversionError:
+        row.fail("unit", f"magnitudes of a flux density in the column {row.column}", unit)
 
 
 def _factor_of(row, unit):

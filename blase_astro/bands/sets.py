@@ -206,12 +206,14 @@ def _stripped(table, name):
 
 def _settings(table, name, where):
     """A column of numbers of a table of bands, NaN where there is none."""
+    from astropy.units import spectral
+
     if name not in table.colnames:
         return [np.nan] * len(table)
     try:
         values, unit = numbers(table, name)
         if unit is not None and name in _UNITS:
-            values = values * unit.to(_UNITS[name])
+            values = unit.to(_UNITS[name], values, equivalencies=spectral())
     except ValueError as error:
         raise ValueError(f"{where}: {name}: {error}") from None
     return values.tolist()
