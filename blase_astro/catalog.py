@@ -56,7 +56,7 @@ def _annotated(
     where |= {"bands": bands, "ebv": ebv}
     arrays = row_estimates(catalog, seds, settings, say=say or _quiet, **where, **dict(reading))
     if redshift is not None:
-        arrays |= rest_frame(arrays, numbers(catalog, redshift), settings.cosmology)
+        arrays |= rest_frame(arrays, numbers(catalog, redshift, ""), settings.cosmology)
         del arrays["redshift"]  # the catalog has it
     columns = settings.columns(estimate_columns)
     return column_table(arrays, columns, settings.meta(command) | time_meta(mjd), prefix)

@@ -97,7 +97,7 @@ class Sources(NamedTuple):
         """Redshift of each source, None where no column has any."""
         if self.redshift is None:
             return None
-        redshift = column_numbers(self._part("redshift", sources, rows), "redshift")
+        redshift = column_numbers(self._part("redshift", sources, rows), "redshift", "")
         if len(redshift) == len(offsets) - 1:
             return redshift
         return redshift[_first_rows(redshift > 0, offsets[:-1])]

@@ -2,15 +2,17 @@
 
 import re
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.cosmology import WMAP9, Planck18
+from astropy.cosmology import units as cu
 from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from blase_astro import annotate, estimate
+from blase_astro import annotate, estimate, estimate_points
 from blase_astro.cli import main
 from blase_astro.io import sed_table
 from blase_astro.rest import rest_frame
@@ -83,6 +85,24 @@ def test_redshift_of_the_catalog(ensemble_dir):
     shift = np.asarray(table["log_nu_peak_rest"] - table["log_nu_peak"])
     assert_allclose(shift, [np.log10(1.5), np.nan, np.nan])
     assert sum(name.lower() == "redshift" for name in table.colnames) == 1
+
+
+def test_a_velocity_is_no_redshift(ensemble_dir):
+    """A unit that is none of a redshift is refused; astropy's own for redshifts is not."""
+    catalog = Table({"RA": [10.0], "DEC": [5.0], "z": [0.5], "cz": [30000.0] * u.km / u.s})
+    options = {"ensemble": ensemble_dir}
+    with pytest.raises(ValueError, match="'cz' has the unit 'km / s'; wanted a number without"):
+        annotate(catalog, sed(), redshift="cz", **options)
+    one = np.ones(len(NUFNU))
+    points = (one, 10 * one, 5 * one, FREQUENCY, NUFNU)
+    with pytest.raises(ValueError, match="'redshift' has the unit 'km / s'; wanted a number"):
+        estimate_points(*points, redshift=30000 * one * u.km / u.s, rest=True, **options)
+    plain = annotate(catalog, sed(), redshift="z", **options)["log_l_peak"][0]
+    for unit in ("", cu.redshift):
+        catalog["z"].unit = unit
+        assert annotate(catalog, sed(), redshift="z", **options)["log_l_peak"][0] == plain
+        z = 0.5 * one * u.Unit(unit)
+        assert estimate_points(*points, redshift=z, rest=True, **options)["log_l_peak"][0] == plain
 
 
 def test_command(tmp_path, ensemble_dir, capsys):

@@ -198,12 +198,12 @@ def _in_unit(values, have, wanted, name):
     """Values in the wanted unit."""
     from astropy.units import dimensionless_unscaled, spectral
 
-    if have in (unit_of(wanted), dimensionless_unscaled):
+    same = have in (unit_of(wanted), dimensionless_unscaled)
+    if same or (not wanted and str(have) == "redshift"):  # astropy has a unit of that name
         return values
     try:
         with np.errstate(all="ignore"):
             return np.asarray(have.to(unit_of(wanted), values, equivalencies=spectral()))
     except (ValueError, TypeError, AttributeError):
-        raise ValueError(
-            f"column {name!r} has the unit {str(have)!r}; wanted one that converts to {wanted}"
-        ) from None
+        what = f"one that converts to {wanted}" if wanted else "a number without unit"
+        raise ValueError(f"column {name!r} has the unit {str(have)!r}; wanted {what}") from None
