@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .io.archive import Left, points_of, read_stream
+from .io.archive import Left, points_of
+from .io.given import WANTED, is_one, is_path, item_points, name_of
 from .io.members import opened
-from .io.table import Points, points_from_seds
 from .sed import bin_points
 from .workers import Workers
 
 if TYPE_CHECKING:
-    from ._types import Any, AnyPath, ArrayLike, Iterator, Progress
+    from ._types import Any, AnyPath, ArrayLike, Iterator, Points, Progress
 
 __all__ = ["Chunk", "binned_chunk", "read_chunks"]
 
@@ -113,9 +113,9 @@ def read_chunks(
     """
     if not isinstance(jobs, Integral) or isinstance(jobs, bool) or jobs < 1:
         raise ValueError(f"jobs must be a whole number from 1; got {jobs!r}")
-    alone = isinstance(seds, (str, os.PathLike, Points)) or _is_sed(seds) or _is_pair(seds)
+    alone = is_one(seds)
     if not alone and not hasattr(seds, "__iter__"):
-        raise ValueError(f"seds: {_WANTED}, got {seds!r}")
+        raise ValueError(f"seds: {WANTED}, got {seds!r}")
     waiting, done = [], 0
     chunks = (
         _item_chunks(seds, edges, jobs, leave_out) if alone else _all(seds, edges, jobs, leave_out)
@@ -132,56 +132,26 @@ def read_chunks(
         yield _joined(waiting)
 
 
-_WANTED = "wanted paths, SED tables, open files, pairs of name and one of these, or Points"
-
-
-def _is_sed(item):
-    """Is it an SED table, or a file that is open for reading?"""
-    return hasattr(item, "colnames") or hasattr(item, "read")
-
-
-def _is_pair(item):
-    return isinstance(item, tuple) and len(item) == 2 and _is_sed(item[1])
-
-
 def _all(items, edges, jobs, leave_out):
     """Chunks of each item; one that cannot be read is an SED with an error, and not the end."""
     for item in items:
         try:
             yield from _item_chunks(item, edges, jobs, leave_out)
         except (ValueError, OSError) as error:
-            yield _unread([_name_of(item)], str(error) or type(error).__name__, edges), 1
+            yield _unread([name_of(item)], str(error) or type(error).__name__, edges), 1
 
 
 def _item_chunks(item, edges, jobs, leave_out):
     """Chunks of a path, a table or points, and the number of SEDs in it."""
-    if isinstance(item, (str, os.PathLike)):
+    if is_path(item):
         if Path(os.fsdecode(item)).is_fifo():
             with open(item, "rb") as file:
-                yield from _item_chunks((_name_of(item), file), edges, jobs, leave_out)
+                yield from _item_chunks((name_of(item), file), edges, jobs, leave_out)
         else:
             yield from _path_chunks(item, edges, jobs, leave_out)
-    elif isinstance(item, Points):
-        yield binned_chunk(item, edges), len(item.name)
     else:
-        sed = item[1] if _is_pair(item) else item
-        if hasattr(sed, "colnames"):
-            points = points_from_seds([sed])._replace(name=[_name_of(item)])
-            foreign = (sed.meta.get("origin") or "vou") != "vou"
-        elif hasattr(sed, "read"):
-            points, foreign = read_stream(sed, _name_of(item))
-        else:
-            raise ValueError(f"{_WANTED}, got {type(sed).__name__}: {str(sed)[:60]}")
+        points, foreign = item_points(item)
         yield binned_chunk(points, edges, foreign), len(points.name)
-
-
-def _name_of(item):
-    """What an SED is called: its file's name, the name that comes with it or that its table has."""
-    if isinstance(item, (str, os.PathLike)):
-        return os.path.basename(os.fsdecode(item))
-    if isinstance(item, tuple) and item:
-        return str(item[0])
-    return str(getattr(item, "meta", {}).get("name") or getattr(item, "name", ""))
 
 
 def _path_chunks(path, edges, jobs, leave_out):

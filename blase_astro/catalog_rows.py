@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +10,7 @@ from .bulk import read_chunks
 from .columns import EMPTY, estimate_columns
 from .estimates import estimate_chunks
 from .flags import Flag
-from .io.archive import read_points
-from .io.table import Points, join_points, points_from_seds
+from .io.given import all_points
 from .joins import file_keys, join_names, join_sky
 from .position_columns import find_position, positions
 from .sky import known_positions
@@ -119,7 +117,7 @@ def _photometry(catalog, seds, settings, position, bands, ebv, *, sed_column, sa
     used = bands_in(catalog, bands, say=say)
     sed, ambiguous = np.full(len(catalog), -1), np.zeros(len(catalog), bool)
     if seds is not None:
-        files = _all_points(seds)
+        files = all_points(seds)
         at = files.ra, files.dec
         sed, ambiguous = _joined(catalog, sed_column, files.name, position, at, settings)
         unread = np.array(files.error, dtype=str)
@@ -138,21 +136,6 @@ def _photometry(catalog, seds, settings, position, bands, ebv, *, sed_column, sa
         raise ValueError("the catalog has no rows")
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return _spread_to_rows(found, np.arange(len(catalog)), ambiguous, position, settings)
-
-
-def _all_points(seds):
-    """The measurements of SEDs of any kind at once: they are wanted row by row of the catalog."""
-    alone = isinstance(seds, (str, os.PathLike, Points)) or hasattr(seds, "colnames")
-    parts = []
-    for item in [seds] if alone else seds:
-        if isinstance(item, Points):
-            parts.append(item)
-        elif isinstance(item, (str, os.PathLike)):
-            parts.extend(read_points(item))
-        else:
-            name, sed = item if isinstance(item, tuple) else (item.meta.get("name"), item)
-            parts.append(points_from_seds([sed])._replace(name=[str(name or "")]))
-    return join_points(parts)
 
 
 def _joined(catalog, sed_column, names, position, at, settings):

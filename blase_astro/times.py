@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .io import read_sed, read_seds
-from .io.table import numbers, standard_sed
+from .io.given import is_one, is_pair, is_path, name_of
+from .io.table import Points, numbers, standard_sed
 
 if TYPE_CHECKING:
     from ._types import Table
@@ -90,25 +90,25 @@ def seds_of_time(seds, mjd, undated="drop"):
         If the interval makes no sense, or something holds no dates at all.
     """
     check_times(mjd, undated)
-    alone = isinstance(seds, (str, os.PathLike)) or hasattr(seds, "colnames")
-    for item in [seds] if alone or _is_pair(seds) else seds:
-        if isinstance(item, (str, os.PathLike)):
-            pairs = read_seds(item)
-        elif _is_pair(item):
-            sed = item[1] if hasattr(item[1], "colnames") else read_sed(item[1])
-            pairs = [(str(item[0]), sed)]
-        elif hasattr(item, "colnames"):
-            pairs = [(str(item.meta.get("name") or ""), item)]
-        else:
+    for item in [seds] if is_one(seds) else seds:
+        if not is_one(item) or isinstance(item, Points):
             raise ValueError(f"mjd: {type(item).__name__} holds no dates; wanted files or tables")
-        yield from _of_time(item, pairs, mjd, undated)
+        yield from _of_time(item, mjd, undated)
 
 
-def _of_time(item, pairs, mjd, undated):
+def _named_seds(item):
+    """Names and tables of the SEDs of a path, an open file or a table."""
+    if is_path(item):
+        return read_seds(item)
+    sed = item[1] if is_pair(item) else item
+    return [(name_of(item), sed if hasattr(sed, "colnames") else read_sed(sed))]
+
+
+def _of_time(item, mjd, undated):
     """SEDs of one item; an item that cannot be read is left to whoever reads on, to say why."""
     n = 0
     try:
-        for name, sed in pairs:
+        for name, sed in _named_seds(item):
             yield name, within(sed, mjd, undated)
             n += 1
     except (ValueError, OSError):
@@ -120,7 +120,3 @@ def _of_time(item, pairs, mjd, undated):
 def time_meta(mjd):
     """What the metadata of a table say of the time."""
     return {} if mjd is None else dict(zip(("MJDFROM", "MJDTO"), map(float, mjd), strict=True))
-
-
-def _is_pair(item):
-    return isinstance(item, tuple) and len(item) == 2 and not isinstance(item[1], (str, int))

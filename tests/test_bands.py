@@ -703,3 +703,17 @@ def test_annotate_command(ensemble_dir, tmp_path, capsys):
     assert Table.read(output)["n_points"].tolist() == [3, 3, 0]
     assert cli.main(words) == 2
     assert "wanted SEDs, --bands or --fetch" in capsys.readouterr().err
+
+
+def test_seds_beside_bands_are_given_in_any_way(tmp_path, ensemble_dir):
+    """As to estimate: a pair, an open file, one that is not there among others."""
+    path = tmp_path / "sed.txt"
+    sed = sed_table([1.4e9, 2.4e17], [2e-14, 1e-12], meta={"ra": 10.0, "dec": 5.0})
+    sed.write(path, format="vou-sed")
+    catalog = Table({"RA": [10.0], "DEC": [5.0], "Gmag": [15.0]})
+    with open(path, "rb") as file:
+        for seds in (path, ("a name", sed), file, [tmp_path / "gone.txt", path], (path, path)):
+            table = annotate(catalog, seds, bands="Gaia", ensemble=ensemble_dir)
+            assert table["n_points"].tolist() == [3]
+    with pytest.raises(FileNotFoundError):
+        annotate(catalog, tmp_path / "gone.txt", bands="Gaia", ensemble=ensemble_dir)

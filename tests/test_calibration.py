@@ -187,3 +187,13 @@ def test_against_mapie():
     _, expected = regressor.conformalize(row, label).predict_interval(row[:1])
     calibrated = _fit(label, 14.0, 1.0, 20).apply(normal([14.0], [1.0]), 20)
     assert_allclose(np.ravel(calibrated.interval(0.9)), expected[0, :, 0], atol=2e-3)
+
+
+def test_sources_without_an_estimate_do_not_count():
+    """A few NaN among the others are left out; nothing but NaN is said."""
+    pit = np.array([0.1, np.nan, 0.4, 0.8])
+    np.testing.assert_array_equal(
+        fit_calibration(pit, [20, 5, 20, 20]).score, fit_calibration(pit[[0, 2, 3]], 20).score
+    )
+    with pytest.raises(ValueError, match="got none of 2"):
+        fit_calibration([np.nan, np.nan], 20)

@@ -58,6 +58,7 @@ def test_estimate_counts_them(tmp_path, ensemble_dir, capsys):
     assert estimate(SED, **state)["n_points"].tolist() == [4]
     table = estimate([("a", SED), tmp_path / "none.txt", tmp_path / "sed.txt"], **state)
     assert table["n_points"].tolist() == [4, 0, 4]
+    assert table["name"].tolist() == ["a", "none.txt", "sed.txt"]
     assert table.meta["MJDFROM"] == 57999
     assert "none.txt" in table["message"][1]
     words = ["estimate", str(tmp_path / "sed.txt"), "--ensemble", str(ensemble_dir)]
@@ -65,6 +66,16 @@ def test_estimate_counts_them(tmp_path, ensemble_dir, capsys):
     assert "4 points in 4 bins" in capsys.readouterr().out
     assert main([*words, "--mjd", "57999", "58020", "--undated", "keep"]) == 0
     assert "6 points in 6 bins" in capsys.readouterr().out
+
+
+def test_two_paths_are_two_seds(tmp_path, ensemble_dir):
+    """A pair of paths is no path with a name; an open file has its measurements as well."""
+    path = tmp_path / "sed.txt"
+    SED.write(path, format="vou-sed")
+    state = {"mjd": (57999, 58020), "ensemble": ensemble_dir}
+    assert estimate((path, path), **state)["n_points"].tolist() == [4, 4]
+    with open(path, "rb") as file:
+        assert estimate(file, **state)["n_points"].tolist() == [4]
 
 
 def test_annotate_counts_them(ensemble_dir):
