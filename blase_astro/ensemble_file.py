@@ -276,11 +276,8 @@ def _validate_reference(reference):
     try:
         lowest, highest = (float(x) for x in reference["level"])
         numbers = [lowest, highest, float(reference["spread"])]
-        numbers.append(float(reference["pattern_distance"]))
         patterns = np.array(reference["patterns"], dtype=np.int64)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise _Wrong(
-            "meta.reference: wanted level, spread, pattern_distance and patterns"
-        ) from None
+        raise _Wrong("meta.reference: wanted level, spread and patterns") from None
     if not np.isfinite(numbers).all() or patterns.ndim != 1 or lowest > highest:
         raise _Wrong("meta.reference: wanted finite numbers")

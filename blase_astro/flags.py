@@ -26,8 +26,11 @@ __all__ = [
 FEW_BINS = 6
 # From here on (log10 Hz) points belong to the inverse-Compton component.
 _GAMMA_RAYS = 20.0
-# Patterns that are compared with all known ones at once: a block that stays in the cache.
-_AT_ONCE = 64
+# Where an SED shows too little if nothing else is filled (log10 Hz): the radio, the X-rays. The
+# networks are then surer than they may be, of no other part of the bands (:ref:`patterns`).
+_ALONE = ((0.0, 10.5), (16.7, 20.0))
+# Training SEDs of such patterns, as a share of all, from which on that is usual.
+_USUAL = 0.01
 
 
 class Flag(enum.IntFlag):
@@ -50,7 +53,7 @@ class Flag(enum.IntFlag):
     TOO_FEW_BINS = 8, f"fewer than {MIN_BINS} bins hold points: no estimate is given"
     FEW_BINS = 16, f"fewer than {FEW_BINS} bins hold points"
     ONE_SIDED = 32, "no point below the estimated peak, or none above it below 1e20 Hz"
-    UNUSUAL_PATTERN = 64, "the filled bins are not among those that any training SED has together"
+    UNUSUAL_PATTERN = 64, "the filled bins lie in the radio alone or in the X-rays alone"
     UNUSUAL_LEVEL = 128, "the mean level of the SED lies outside that of the training SEDs"
     MEMBERS_DISAGREE = (
         256,
@@ -84,12 +87,7 @@ class Flag(enum.IntFlag):
 
 # Flags that speak against a good estimate, and the widths (dex) up to which it is good, usable.
 _DOUBTS = (
-    Flag.FEW_BINS
-    | Flag.ONE_SIDED
-    | Flag.UNUSUAL_PATTERN
-    | Flag.UNUSUAL_LEVEL
-    | Flag.MEMBERS_DISAGREE
-    | Flag.EXTRAPOLATED
+    Flag.FEW_BINS | Flag.ONE_SIDED | Flag.UNUSUAL_LEVEL | Flag.MEMBERS_DISAGREE | Flag.EXTRAPOLATED
 )
 # Together they are set on what is no blazar (:ref:`bands-others`), and on hardly any that is one.
 _NO_BLAZAR = Flag.ONE_SIDED | Flag.MEMBERS_DISAGREE
@@ -200,8 +198,10 @@ def doubts(
         sed_level = mean_level(binned)
         flags[known & ((sed_level < lowest) | (sed_level > highest))] |= Flag.UNUSUAL_LEVEL
         flags[known & (spread > reference["spread"])] |= Flag.MEMBERS_DISAGREE
-        distance = _pattern_distance(_patterns(binned), np.array(reference["patterns"], np.int64))
-        flags[known & (distance > reference["pattern_distance"])] |= Flag.UNUSUAL_PATTERN
+        seen = _alone(np.array(reference["patterns"], np.int64), ensemble.bin_edges)
+        if np.count_nonzero(seen) <= _USUAL * len(seen):
+            rows = known & _alone(_patterns(binned), ensemble.bin_edges)
+            flags[rows] |= Flag.UNUSUAL_PATTERN
     return flags
 
 
@@ -219,8 +219,9 @@ def peak_quality(std: np.ndarray, flags: np.ndarray) -> np.ndarray:
     -------
     quality : ndarray of int16, shape (n,)
         3 good: ``std`` is at most 0.35 dex and no flag of doubt is set; 2 to be used with care:
-        at most 0.6 dex; 1 poor, or one-sided while the members disagree, as for stars and
-        galaxies; 0 no estimate. What each means in errors: :ref:`accuracy`.
+        at most 0.6 dex; 1 poor, or of the radio or X-rays alone, or one-sided while the members
+        disagree, as for stars and galaxies; 0 no estimate. What each means in errors:
+        :ref:`accuracy`.
 
     Examples
     --------
@@ -233,6 +234,7 @@ def peak_quality(std: np.ndarray, flags: np.ndarray) -> np.ndarray:
     quality = np.where(std <= _CARE, 2, 1)
     quality[(std <= _GOOD) & ~doubtful] = 3
     quality[(np.asarray(flags) & _NO_BLAZAR) == _NO_BLAZAR] = 1
+    quality[(np.asarray(flags) & Flag.UNUSUAL_PATTERN) != 0] = 1
     quality[~np.isfinite(std)] = 0
     return quality.astype(np.int16)
 
@@ -252,20 +254,12 @@ def _patterns(binned):
     return (np.isfinite(binned) * bits).sum(axis=1)
 
 
-def _pattern_distance(patterns, known):
-    """Share of the filled bins of each pattern that the most similar known one lacks.
-
-    A pattern that is part of a known one is not unusual: the networks were trained on thinned
-    SEDs.
-    """
-    unique, inverse = np.unique(patterns, return_inverse=True)
-    nearest = np.ones(len(unique))
-    for start in range(0, len(unique), _AT_ONCE):
-        some = unique[start : start + _AT_ONCE]
-        if len(known):
-            lacking = np.bitwise_count(some[:, None] & ~known).min(axis=1)
-            nearest[start : start + _AT_ONCE] = lacking / np.maximum(np.bitwise_count(some), 1)
-    return nearest[inverse]
+def _alone(patterns, edges):
+    """Do all filled bins of each pattern lie in one of the bands that tell too little alone?"""
+    centre = edges.mean(axis=1)
+    bits = np.left_shift(np.int64(1), np.arange(len(centre)))
+    bands = [bits[(centre > low) & (centre < high)].sum() for low, high in _ALONE]
+    return np.any([(patterns & ~band) == 0 for band in bands], axis=0)
 
 
 def flag_reference(binned: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
@@ -283,10 +277,8 @@ def flag_reference(binned: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
     -------
     reference : dict
         Numbers and lists, for ``ensemble.meta['reference']``: ``level`` (lowest and highest,
-        the 0.5 and 99.5 percent quantiles), ``spread`` (99 percent), ``patterns`` (the sets of
-        filled bins, one bit a bin) and ``pattern_distance`` (the largest share of its bins that a
-        pattern of the training SEDs lacks in the most similar other one, but for the furthest 1
-        percent).
+        the 0.5 and 99.5 percent quantiles), ``spread`` (99 percent) and ``patterns`` (the sets of
+        filled bins, one bit a bin).
 
     Examples
     --------
@@ -294,19 +286,11 @@ def flag_reference(binned: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
     >>> from blase_astro.flags import flag_reference
     >>> reference = flag_reference(np.array([[-12.0, np.nan, -11.0], [-13.0, -12.0, -11.0]]),
     ...                            np.array([0.1, 0.2]))
-    >>> reference['patterns'], round(reference['pattern_distance'], 2)
-    ([5, 7], 0.33)
+    >>> reference['patterns']
+    [5, 7]
     """
-    level = mean_level(binned)
-    patterns = np.unique(_patterns(binned))
-    # How far from all others those patterns lie that no other SED has a larger one of.
-    distance = [
-        float(_pattern_distance(patterns[i : i + 1], np.delete(patterns, i))[0])
-        for i in range(len(patterns))
-    ]
     return {
-        "level": [float(q) for q in np.nanquantile(level, [0.005, 0.995])],
+        "level": [float(q) for q in np.nanquantile(mean_level(binned), [0.005, 0.995])],
         "spread": float(np.nanquantile(spread, 0.99)),
-        "patterns": [int(p) for p in patterns],
-        "pattern_distance": float(np.quantile(distance, 0.99, method="higher")),
+        "patterns": np.unique(_patterns(binned)).tolist(),
     }

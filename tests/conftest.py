@@ -65,7 +65,6 @@ def _random_ensemble(target, n_bags=3, n_members=2, seed=0):
                 "level": [-14.0, -9.0],
                 "spread": 5.0,
                 "patterns": [2**26 - 1],
-                "pattern_distance": 0.8,
             }
         },
     )

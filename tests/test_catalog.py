@@ -212,7 +212,6 @@ def test_each_doubt_has_its_flag(ensembles):
     assert flags_of(ensemble, good, level=[-11.0, -10.0]) == Flag.UNUSUAL_LEVEL
     assert flags_of(ensemble, good, level=[-14.0, -13.0]) == Flag.UNUSUAL_LEVEL
     assert flags_of(ensemble, good, spread=0.0) == Flag.MEMBERS_DISAGREE
-    assert flags_of(ensemble, good, patterns=[1, 2], pattern_distance=0.7) == Flag.UNUSUAL_PATTERN
     assert flags_of(ensemble, make_sed()) == Flag.NO_POSITION
     assert flags_of(ensemble, make_sed(ra, dec, origin="ned")) == Flag.FOREIGN_FORMAT
     gamma = sed_table(10 ** np.array([22.3, 23, 23.2, 23.4, 23.6, 24, 24.5, 25]), [1e-12] * 8)
@@ -221,6 +220,27 @@ def test_each_doubt_has_its_flag(ensembles):
         10 ** np.array([8, 9, 9.2, 9.4, 22.3, 23, 23.2, 23.4]), [1e-13] * 4 + [1e-12] * 4
     )
     assert Flag.ONE_SIDED in flags_of(ensemble, radio_and_gamma)
+
+
+@pytest.mark.parametrize(
+    ("bands", "unusual"),
+    [
+        ([(7, 10)], True),
+        ([(17, 19.5)], True),
+        ([(11, 15)], False),
+        ([(22.5, 25)], False),
+        ([(7, 10), (17, 18)], False),
+        ([(7, 10), (22.5, 25)], False),
+        ([(7, 10), (13.4, 13.5)], False),
+    ],
+)
+def test_what_shows_too_little_alone(ensembles, bands, unusual):
+    """The radio or the X-rays, unless the training SEDs have no more; bins by their middles."""
+    ensemble = ensembles["nu_peak"]
+    frequency = np.concatenate([np.arange(low, high, 0.2) for low, high in bands])
+    sed = sed_table(10**frequency, np.full(len(frequency), 1e-12))
+    assert (Flag.UNUSUAL_PATTERN in flags_of(ensemble, sed)) == unusual
+    assert Flag.UNUSUAL_PATTERN not in flags_of(ensemble, sed, patterns=[1, 2, 3])
 
 
 def with_labels(ensemble, label):
@@ -288,13 +308,11 @@ def test_an_ensemble_without_reference_sets_no_such_flag(ensembles):
 @pytest.mark.parametrize("flag", list(Flag))
 def test_what_makes_an_estimate_doubtful(flag):
     """A narrow interval is good, but with care where a flag doubts the SED, its bins or members."""
-    doubts = {
-        "FEW_BINS", "ONE_SIDED", "UNUSUAL_PATTERN", "UNUSUAL_LEVEL", "MEMBERS_DISAGREE",
-        "EXTRAPOLATED",
-    }  # fmt: skip
+    doubts = {"FEW_BINS", "ONE_SIDED", "UNUSUAL_LEVEL", "MEMBERS_DISAGREE", "EXTRAPOLATED"}
     std = np.array([0.35, 0.36, 0.6, 0.61, np.nan])
     quality = peak_quality(std, np.full(5, flag.value))
-    assert quality.tolist() == [2 if flag.name in doubts else 3, 2, 2, 1, 0]
+    steps = [1, 1, 1] if flag == Flag.UNUSUAL_PATTERN else [3 - (flag.name in doubts), 2, 2]
+    assert quality.tolist() == [*steps, 1, 0]
 
 
 def test_flag_names_and_texts():
@@ -306,13 +324,12 @@ def test_flag_names_and_texts():
 
 
 def test_flag_reference():
-    """Quantiles of the training SEDs, their patterns, and how far apart these are."""
+    """Quantiles of the training SEDs, and their patterns."""
     binned = np.full((200, 4), -12.0)
     binned[:, 0] = np.linspace(-14, -10, 200)
     binned[100:, 3] = np.nan
     reference = flag_reference(binned, np.linspace(0, 1, 200))
     assert reference["patterns"] == [7, 15]
-    assert reference["pattern_distance"] == 0.25
     assert reference["spread"] == pytest.approx(0.99)
     assert -12.6 < reference["level"][0] < reference["level"][1] < -11.3
 

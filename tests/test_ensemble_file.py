@@ -96,13 +96,11 @@ def test_missing_arrays(tmp_path, content, name):
         {"subtract_level": 1},
         {"meta": []},
         {"meta": {"reference": []}},
-        {"meta": {"reference": {"level": [1], "spread": 1, "patterns": [], "pattern_distance": 0}}},
-        {"meta": {"reference": {"level": [-1, 1], "spread": float("nan"), "patterns": [1],
-                                "pattern_distance": 0}}},
-        {"meta": {"reference": {"level": [-1, 1], "spread": 1, "patterns": [10**30],
-                                "pattern_distance": 0}}},
+        {"meta": {"reference": {"level": [1], "spread": 1, "patterns": []}}},
+        {"meta": {"reference": {"level": [-1, 1], "spread": float("nan"), "patterns": [1]}}},
+        {"meta": {"reference": {"level": [-1, 1], "spread": 1, "patterns": [10**30]}}},
     ],
-)  # fmt: skip
+)
 def test_bad_headers(tmp_path, content, header):
     """A header that is no object, lacks something, or has values of another kind."""
     good, arrays = content

@@ -56,6 +56,21 @@ def test_accuracy(shared_data):
         same(table, name, **({"method": accuracy.OURS} if name == "accuracy" else {}))
 
 
+def test_patterns(shared_data):
+    """All rows; what is flagged errs beyond what is predicted, others with as many bins do not."""
+    import patterns
+
+    for name, table in patterns.main([str(shared_data)], write=False).items():
+        same(table, name)
+    written = Table.read(TABLES / "patterns.ecsv")
+    for kind in ("subsets of bands", "thinned"):
+        here = written[written["SEDs"] == kind]
+        flagged = np.flatnonzero(here["bins"] == "flagged")[0]
+        other = here[flagged + 1]
+        assert here["beyond"][flagged] > other["beyond"] + 0.1
+        assert here["68%"][flagged] < other["68%"] - 0.1
+
+
 def test_flags(shared_data):
     """Every line."""
     import bench_flags

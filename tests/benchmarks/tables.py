@@ -15,6 +15,7 @@ import advice
 import bands
 import bench_flags
 import compare
+import patterns
 import services
 import simulated
 import starlight
@@ -38,6 +39,7 @@ def main():
     parser.add_argument("data", type=Path, help="folder of real data")
     data = parser.parse_args().data
     accuracy.main([str(data)])
+    patterns.main([str(data)])
     flags(data)
     simulated.main([str(data), "-o", str(TABLES)])
     for name, table in services.tables(data, None):
