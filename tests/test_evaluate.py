@@ -44,6 +44,7 @@ def test_scores_of_a_known_case():
     assert_allclose(row["abs_error_mean"], 2.7 / 4)
     assert_allclose(row["rms"], np.sqrt((0.01 + 0.04 + 0.16 + 4) / 4))
     assert_allclose(row["bias"], (0.1 - 0.2 + 0.4 - 2) / 4)
+    assert_allclose(row["bias_median"], (0.1 - 0.2) / 2)
     assert row["outliers"] == 0.25
     assert row["coverage_95"] == 0.5
     assert_allclose(row["coverage_95_err"], np.sqrt(0.95 * 0.05 / 4))

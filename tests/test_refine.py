@@ -32,7 +32,7 @@ def test_out_of_bag(ensembles):
     assert_allclose(inside.mean(), 0.9, atol=0.06)
     digest = ensembles["nu_peak"].digest[:16]
     assert estimates.meta == {"target": "nu_peak", "level": 0.9, "digest": digest}
-    assert all(estimates[name].info.description for name in ("mean", "lo", "pit", "p_value"))
+    assert all(estimates[name].info.description for name in ("estimate", "lo", "pit", "p_value"))
 
 
 def test_out_of_bag_needs_estimates(ensembles):
@@ -103,7 +103,7 @@ def test_the_line_of_a_training(ensembles):
     """Median error and coverage are those of the table."""
     ensemble = ensembles["nu_peak"]
     table = out_of_bag(ensemble)
-    error = np.median(np.abs(table["label"] - table["mean"]))
+    error = np.median(np.abs(table["label"] - table["estimate"]))
     inside = ((table["lo"] <= table["label"]) & (table["label"] <= table["hi"])).mean()
     assert out_of_bag_line(ensemble) == (
         f"nu_peak: 300 sources, out of bag: median error {error:.3f} dex, 95-percent intervals "

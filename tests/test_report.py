@@ -99,8 +99,8 @@ def test_join(by):
         labels.remove_columns(["ra", "dec"])
     table = compare(estimates, labels)
     assert len(table) == 40
-    assert_allclose(table["mean"], table["label"], atol=1.5)
-    row = list(table["mean"]).index(ESTIMATES["log_nu_peak"][50])
+    assert_allclose(table["estimate"], table["label"], atol=1.5)
+    row = list(table["estimate"]).index(ESTIMATES["log_nu_peak"][50])
     assert table["label"][row] == LABELS["log_nu_peak"][50]
 
 
@@ -109,7 +109,7 @@ def test_join_is_one_to_one():
     estimates = ESTIMATES[[5, 5]].copy()
     estimates["ra"][0] += 1e-3
     estimates["log_nu_peak"] = [1.0, 2.0]
-    assert_array_equal(compare(estimates, LABELS)["mean"], [2.0])
+    assert_array_equal(compare(estimates, LABELS)["estimate"], [2.0])
 
 
 def test_linear_columns():
@@ -155,7 +155,7 @@ def test_a_file_named_twice_counts_once():
     estimates.remove_columns(["ra", "dec"])
     estimates["log_nu_peak"], labels["log_nu_peak"] = [1.0, 2.0, 3.0], [14.0, 15.0, 16.0]
     table = compare(estimates, labels)
-    assert_array_equal(table["mean"], [1.0, 3.0])
+    assert_array_equal(table["estimate"], [1.0, 3.0])
     assert_array_equal(table["label"], [14.0, 15.0])
 
 
@@ -168,7 +168,7 @@ def test_other_columns():
     labels = Table(LABELS["ra", "dec"])
     labels["by_hand"] = LABELS["log_nu_peak"]
     table = compare(estimates, labels, columns=("peak", "low", "high"), label="by_hand", level=0.95)
-    assert_allclose(table["mean"], ESTIMATES["log_nu_peak"])
+    assert_allclose(table["estimate"], ESTIMATES["log_nu_peak"])
 
 
 def test_both_targets_are_compared_where_they_are_there():

@@ -130,9 +130,9 @@ def compare(
     Returns
     -------
     table : `~astropy.table.Table`
-        One row a source found in both: ``label``, ``mean``, ``lo``, ``hi``, all log10, ``n_bins``
-        where it is known, ``log_nu_peak``, the known value of the class, and ``cdf`` and ``pit``
-        of the normal distribution with that interval.
+        One row a source found in both: ``label``, ``estimate``, ``lo``, ``hi``, all log10,
+        ``n_bins`` where it is known, ``log_nu_peak``, the known value of the class, and ``cdf``
+        and ``pit`` of the normal distribution with that interval.
 
     Raises
     ------
@@ -146,10 +146,10 @@ def compare(
     >>> labels = Table({'name': ['a', 'b'], 'log_nu_peak': [13.0, 15.0]})
     >>> estimates = Table({'name': ['b'], 'log_nu_peak': [14.8], 'log_nu_peak_lo': [14.1],
     ...                    'log_nu_peak_hi': [15.5]})
-    >>> print(compare(estimates, labels)['label', 'mean'])
-    label mean
-    ----- ----
-     15.0 14.8
+    >>> print(compare(estimates, labels)['label', 'estimate'])
+    label estimate
+    ----- --------
+     15.0     14.8
     """
     from astropy.table import Table
 
@@ -159,7 +159,7 @@ def compare(
         raise ValueError("no source is in both the estimates and the labels")
     known = log10_column(labels, label or _label_column(labels, target), target)
     table = Table({"label": known[other]})
-    for name, column in zip(("mean", "lo", "hi"), names, strict=True):
+    for name, column in zip(("estimate", "lo", "hi"), names, strict=True):
         table[name] = log10_column(estimates, column, target)[row]
     if "n_bins" in estimates.colnames:
         table["n_bins"] = np.asarray(estimates["n_bins"])[row]
@@ -168,7 +168,9 @@ def compare(
     elif peak := TARGETS["nu_peak"].label_column(labels):
         table["log_nu_peak"] = log10_column(labels, peak, "nu_peak")[other]
     level = float(estimates.meta.get("PILEVEL", 0.95) if level is None else level)
-    table["cdf"] = cdf_of_interval(table["label"], table["mean"], table["lo"], table["hi"], level)
+    table["cdf"] = cdf_of_interval(
+        table["label"], table["estimate"], table["lo"], table["hi"], level
+    )
     table["pit"] = table["cdf"]
     table.meta |= {"target": target, "level": level}
     return table
@@ -313,7 +315,7 @@ def score(table: Table) -> Table:
     """
     columns = {
         name: np.asarray(table[name], dtype=float)
-        for name in ("label", "mean", "lo", "hi", "cdf", "pit", "crps")
+        for name in ("label", "estimate", "lo", "hi", "cdf", "pit", "crps")
         if name in table.colnames
     }
     scores = evaluate_groups(_groups(table), **columns, level=table.meta["level"])

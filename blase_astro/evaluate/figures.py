@@ -45,13 +45,13 @@ def _finite(*arrays):
 
 
 def plot_estimates(
-    label: ArrayLike, mean: ArrayLike, ax: Axes | None = None, *, target: str = "nu_peak"
+    label: ArrayLike, estimate: ArrayLike, ax: Axes | None = None, *, target: str = "nu_peak"
 ) -> Axes:
     """Two-dimensional histogram of known and estimated values.
 
     Parameters
     ----------
-    label, mean : array_like, shape (n,)
+    label, estimate : array_like, shape (n,)
         Known and estimated values, log10; pairs with NaN are left out.
     ax : `~matplotlib.axes.Axes`, optional
         Where to draw; the current Axes by default.
@@ -75,10 +75,10 @@ def plot_estimates(
     from matplotlib.colors import LogNorm
 
     ax = axes_or_current(ax)
-    label, mean = _finite(label, mean)
-    low, high = _limits(label, mean)
+    label, estimate = _finite(label, estimate)
+    low, high = _limits(label, estimate)
     edges = np.linspace(low, high, 41)
-    count, _, _ = np.histogram2d(label, mean, [edges, edges])
+    count, _, _ = np.histogram2d(label, estimate, [edges, edges])
     image = ax.pcolormesh(
         edges, edges, np.ma.masked_equal(count.T, 0), cmap="cividis",
         norm=LogNorm(1, max(count.max(), 10)),
@@ -86,7 +86,9 @@ def plot_estimates(
     )  # fmt: skip
     ax.figure.colorbar(image, ax=ax, label="sources per cell", pad=0.02)
     ax.plot([low, high], [low, high], color=BLACK, lw=1, ls=":", label="equal")
-    centre, quantiles = _running_quantiles(label, mean, np.linspace(low, high, 16), (10, 50, 90))
+    centre, quantiles = _running_quantiles(
+        label, estimate, np.linspace(low, high, 16), (10, 50, 90)
+    )
     ax.plot(centre, quantiles[1], color=RED, lw=2, label="median estimate")
     ax.plot(centre, quantiles[0], color=RED, lw=1.2, ls="--", label="10 and 90 percent")
     ax.plot(centre, quantiles[2], color=RED, lw=1.2, ls="--")
@@ -178,7 +180,7 @@ def plot_intervals(
 
 def plot_moving(
     label: ArrayLike,
-    mean: ArrayLike,
+    estimate: ArrayLike,
     lo: ArrayLike,
     hi: ArrayLike,
     ax: Axes | None = None,
@@ -191,7 +193,7 @@ def plot_moving(
 
     Parameters
     ----------
-    label, mean : array_like, shape (n,)
+    label, estimate : array_like, shape (n,)
         Known and estimated values, log10.
     lo, hi : array_like, shape (n,)
         Ends of the intervals.
@@ -220,7 +222,7 @@ def plot_moving(
     ['median width of the interval', 'median absolute error']
     """
     ax = axes_or_current(ax)
-    label, mean, lo, hi = _finite(label, mean, lo, hi)
+    label, estimate, lo, hi = _finite(label, estimate, lo, hi)
     low, high = _limits(label)
     x = np.linspace(low, high, 301)
     weight = _hann(x[:, None] - label, window)
@@ -232,7 +234,7 @@ def plot_moving(
     ax.patch.set_visible(False)
     lines = {
         "median width of the interval": (hi - lo, BLUE, "--"),
-        "median absolute error": (np.abs(mean - label), RED, "-"),
+        "median absolute error": (np.abs(estimate - label), RED, "-"),
     }
     for name, (values, colour, style) in lines.items():
         median = _smooth(x, np.where(few, np.nan, _weighted_median(values, weight)), window / 2)
@@ -372,12 +374,12 @@ def plot_pit(pit: ArrayLike, ax: Axes | None = None, *, n_bins: int = 20) -> Axe
     return ax
 
 
-def plot_confusion(label: ArrayLike, mean: ArrayLike, ax: Axes | None = None) -> Axes:
+def plot_confusion(label: ArrayLike, estimate: ArrayLike, ax: Axes | None = None) -> Axes:
     """Known against estimated classes of the synchrotron peak.
 
     Parameters
     ----------
-    label, mean : array_like, shape (n,)
+    label, estimate : array_like, shape (n,)
         Known and estimated log10 of the peak frequency (Hz).
     ax : `~matplotlib.axes.Axes`, optional
         Where to draw; the current Axes by default.
@@ -396,7 +398,7 @@ def plot_confusion(label: ArrayLike, mean: ArrayLike, ax: Axes | None = None) ->
     '1\\n100 %'
     """
     ax = axes_or_current(ax)
-    count = confusion(label, mean)
+    count = confusion(label, estimate)
     share = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
     image = ax.imshow(share, cmap="cividis", vmin=0, vmax=1)
     ax.figure.colorbar(image, ax=ax, label="share of the known class", pad=0.02)

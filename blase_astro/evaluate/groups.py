@@ -26,6 +26,7 @@ _COLUMNS = {
     "abs_error_mean": "mean absolute error (dex)",
     "rms": "root mean square error (dex)",
     "bias": "mean of estimate minus label (dex)",
+    "bias_median": "median of estimate minus label (dex)",
     "outliers": "share of sources with an absolute error beyond 1 dex",
     "width_median": "median width of the interval (dex)",
     "width_25": "25-percent quantile of the width of the interval (dex)",
@@ -38,7 +39,7 @@ _COLUMNS = {
 
 def evaluate(
     label: ArrayLike,
-    mean: ArrayLike,
+    estimate: ArrayLike,
     lo: ArrayLike,
     hi: ArrayLike,
     *,
@@ -53,7 +54,7 @@ def evaluate(
     ----------
     label : array_like, shape (n,)
         Known values (dex).
-    mean : array_like, shape (n,)
+    estimate : array_like, shape (n,)
         Estimates (dex).
     lo, hi : array_like, shape (n,)
         Ends of their intervals (dex).
@@ -71,9 +72,9 @@ def evaluate(
     Returns
     -------
     scores : `~astropy.table.Table`
-        One row: number of sources, absolute error, RMS, bias, outliers, width, coverage at 50, 68,
-        90, 95 and 99 percent, Winkler score at ``level``, CRPS and PIT; every column has a
-        description. Sources without label or estimate (NaN) are counted and left out.
+        One row: number of sources, absolute error, RMS, bias (mean and median), outliers, width,
+        coverage at 50, 68, 90, 95 and 99 percent, Winkler score at ``level``, CRPS and PIT; every
+        column has a description. Sources without label or estimate (NaN) are counted and left out.
 
     Notes
     -----
@@ -92,17 +93,17 @@ def evaluate(
     """
     from astropy.table import Table
 
-    label, mean, lo, hi = (np.asarray(a, float) for a in (label, mean, lo, hi))
+    label, estimate, lo, hi = (np.asarray(a, float) for a in (label, estimate, lo, hi))
     if cdf is None:
-        cdf = cdf_of_interval(label, mean, lo, hi, level)
+        cdf = cdf_of_interval(label, estimate, lo, hi, level)
     if crps is None:
-        crps = _crps_of_interval(label, mean, lo, hi, level)
+        crps = _crps_of_interval(label, estimate, lo, hi, level)
     pit = cdf if pit is None else pit
-    good = np.isfinite(label) & np.isfinite(mean)
-    label, mean, lo, hi = label[good], mean[good], lo[good], hi[good]
+    good = np.isfinite(label) & np.isfinite(estimate)
+    label, estimate, lo, hi = label[good], estimate[good], lo[good], hi[good]
     cdf, pit, crps = (np.asarray(a, float)[good] for a in (cdf, pit, crps))
     row: dict[str, float] = {"n": len(label), "n_missing": int((~good).sum())}
-    row |= _error_scores(mean - label) | _interval_scores(label, lo, hi, level, cdf)
+    row |= _error_scores(estimate - label) | _interval_scores(label, lo, hi, level, cdf)
     row |= {"crps": _mean(crps), "pit_ks": ks_distance(pit)}
     scores = Table([row])
     for name in scores.colnames:
@@ -124,6 +125,7 @@ def _error_scores(error):
         "abs_error_mean": _mean(size),
         "rms": math.sqrt(_mean(error**2)),
         "bias": _mean(error),
+        "bias_median": _quartiles(error)[1],
         "outliers": _mean(size > 1),
     }
 
@@ -157,10 +159,10 @@ def _coverage_description(name):
     return f"share of labels in the central {percent}-percent interval"
 
 
-def _crps_of_interval(label, mean, lo, hi, level):
+def _crps_of_interval(label, estimate, lo, hi, level):
     """CRPS of the normal distribution: Gneiting & Raftery 2007, eq. 21."""
     std = (hi - lo) / 2 / normal_interval(0.0, 1.0, level)[1]
-    z = (label - mean) / std
+    z = (label - estimate) / std
     density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
     return std * (z * (2 * normal_cdf(z, 0, 1) - 1) + 2 * density - 1 / math.sqrt(math.pi))
 
@@ -223,7 +225,7 @@ def n_bins_groups(
 def evaluate_groups(
     groups: Mapping[str, ArrayLike],
     label: ArrayLike,
-    mean: ArrayLike,
+    estimate: ArrayLike,
     lo: ArrayLike,
     hi: ArrayLike,
     *,
@@ -238,7 +240,7 @@ def evaluate_groups(
     ----------
     groups : dict of str to array_like of bool, shape (n,)
         Name and sources of each group, as from `class_groups` and `n_bins_groups`.
-    label, mean, lo, hi, level, cdf, pit, crps
+    label, estimate, lo, hi, level, cdf, pit, crps
         See `evaluate`.
 
     Returns
@@ -249,8 +251,8 @@ def evaluate_groups(
     Examples
     --------
     >>> from blase_astro.evaluate import class_groups, evaluate_groups
-    >>> label, mean = [13.2, 16.5], [13.0, 16.6]
-    >>> scores = evaluate_groups(class_groups(label), label, mean, [12.5, 16.0], [13.5, 17.2])
+    >>> label, estimate = [13.2, 16.5], [13.0, 16.6]
+    >>> scores = evaluate_groups(class_groups(label), label, estimate, [12.5, 16.0], [13.5, 17.2])
     >>> print(scores['sources', 'n', 'bias'])
     sources  n   bias
     ------- --- ------
@@ -261,7 +263,7 @@ def evaluate_groups(
     """
     from astropy.table import vstack
 
-    columns = {"label": label, "mean": mean, "lo": lo, "hi": hi}
+    columns = {"label": label, "estimate": estimate, "lo": lo, "hi": hi}
     columns |= {"cdf": cdf, "pit": pit, "crps": crps}
     columns = {name: np.asarray(a) for name, a in columns.items() if a is not None}
     everything = {"all": np.ones(len(columns["label"]), bool)}

@@ -28,7 +28,7 @@ __all__ = [
 _ORIGINAL_COLUMNS = ("Right Ascension", "Declination", "Bag", "Catalogue Peak", "Estimated Peak")
 _DESCRIPTIONS = {
     "label": "label that the source was trained with, log10",
-    "mean": "out-of-bag estimate, log10",
+    "estimate": "out-of-bag estimate, the median of its distribution, log10",
     "std": "standard deviation of the out-of-bag estimate (dex)",
     "lo": "lower end of the interval, calibrated without the source's bag, log10",
     "hi": "upper end of the interval, calibrated without the source's bag, log10",
@@ -59,7 +59,7 @@ def out_of_bag(
     -------
     estimates : `~astropy.table.Table`
         One row a source: ``name``, ``ra``, ``dec``, ``bag``, ``n_bins``, ``label``, and the
-        out-of-bag ``mean``, ``std``, ``lo``, ``hi``, ``cdf``, ``pit``, ``crps``, ``p_value``.
+        out-of-bag ``estimate``, ``std``, ``lo``, ``hi``, ``cdf``, ``pit``, ``crps``, ``p_value``.
         The intervals of a bag are calibrated on the other bags, so that their coverage is a
         test; those that the ensemble gives are calibrated on all.
 
@@ -84,16 +84,16 @@ def out_of_bag(
     pit = raw.cdf(label)
     if not np.isfinite(pit).any():
         raise ValueError(f"the ensemble for {ensemble.target} has no source with a label")
-    names = ("mean", "std", "lo", "hi", "cdf", "pit", "crps", "p_value")
+    names = ("estimate", "std", "lo", "hi", "cdf", "pit", "crps", "p_value")
     columns = {name: np.full(len(label), np.nan) for name in names}
     for rows, calibration in calibrate_out_of_bag(sources["bag"], pit, n_bins):
         honest = calibration.apply(raw[rows], n_bins[rows])
-        columns["mean"][rows], columns["std"][rows] = honest.median(), honest.std()
+        columns["estimate"][rows], columns["std"][rows] = honest.median(), honest.std()
         columns["lo"][rows], columns["hi"][rows] = honest.interval(level)
         columns["cdf"][rows] = honest.cdf(label[rows])
         columns["pit"][rows] = randomised_pit(honest.cdf, label[rows], rounding, seed)
         columns["crps"][rows] = honest.crps(label[rows])
-    distance = np.abs(label - columns["mean"]) / columns["std"]
+    distance = np.abs(label - columns["estimate"]) / columns["std"]
     group = fit_calibration(pit, n_bins).group(n_bins)
     columns["p_value"] = p_values(distance, sources["bag"], group)
     for name, values in columns.items():
@@ -178,7 +178,7 @@ def out_of_bag_line(ensemble: Ensemble) -> str:
     'nu_peak'
     """
     table = out_of_bag(ensemble)
-    columns = [np.asarray(table[name]) for name in ("label", "mean", "lo", "hi")]
+    columns = [np.asarray(table[name]) for name in ("label", "estimate", "lo", "hi")]
     scores = evaluate(*columns, level=table.meta["level"])[0]
     return (
         f"{ensemble.target}: {len(table)} sources, out of bag: median error "
@@ -243,7 +243,7 @@ def refine(ensemble: Ensembles, *, level: float = 0.95, false_discovery: float =
         if list(table["name"]) != list(first["name"]):
             raise ValueError("the ensembles of the two targets have different training sources")
         target = table.meta["target"]
-        z, q = (table["label"] - table["mean"]) / table["std"], q_value(table["p_value"])
+        z, q = (table["label"] - table["estimate"]) / table["std"], q_value(table["p_value"])
         _add_target(refined, table, target, z, q)
         suspicious[q <= false_discovery] |= 1 << TARGETS[target].index
         surest = np.fmin(surest, q)
@@ -259,7 +259,7 @@ def refine(ensemble: Ensembles, *, level: float = 0.95, false_discovery: float =
 def _add_target(refined, table, target, z, q):
     """Append the columns of one target."""
     refined[f"log_{target}_label"] = table["label"]
-    for name, end in (("mean", ""), ("lo", "_lo"), ("hi", "_hi"), ("std", "_std")):
+    for name, end in (("estimate", ""), ("lo", "_lo"), ("hi", "_hi"), ("std", "_std")):
         refined[f"log_{target}{end}"] = table[name]
     refined[f"log_{target}_z"] = z
     refined[f"log_{target}_q"] = q

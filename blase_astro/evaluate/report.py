@@ -55,7 +55,8 @@ _SCORE_COLUMNS = {
     "25 to 75 %": "{abs_error_25:.3f} to {abs_error_75:.3f}",
     "mean |error|": "{abs_error_mean:.3f}",
     "RMS": "{rms:.3f}",
-    "bias": "{bias:+.3f}",
+    "mean bias": "{bias:+.3f}",
+    "median bias": "{bias_median:+.3f}",
     "> 1 dex": "{outliers:.3f}",
     "median width": "{width_median:.3f}",
     "25 to 75 % ": "{width_25:.3f} to {width_75:.3f}",
@@ -136,17 +137,19 @@ def _draw(table, members):
     from matplotlib.figure import Figure
 
     target, level = table.meta["target"], table.meta["level"]
-    label, mean, lo, hi = (np.asarray(table[c], float) for c in ("label", "mean", "lo", "hi"))
+    label, estimate, lo, hi = (
+        np.asarray(table[c], float) for c in ("label", "estimate", "lo", "hi")
+    )
     classes = {name: rows for name, rows in _groups(table).items() if name in SED_CLASSES}
     plots = {
-        "estimates": lambda ax: plot_estimates(label, mean, ax, target=target),
+        "estimates": lambda ax: plot_estimates(label, estimate, ax, target=target),
         "intervals": lambda ax: plot_intervals(label, lo, hi, ax, level=level),
-        "moving": lambda ax: plot_moving(label, mean, lo, hi, ax, target=target),
+        "moving": lambda ax: plot_moving(label, estimate, lo, hi, ax, target=target),
         "reliability": lambda ax: plot_reliability(table["cdf"], ax, groups=classes),
         "pit": lambda ax: plot_pit(table["pit"], ax),
     }
     if target == "nu_peak":
-        plots["confusion"] = lambda ax: plot_confusion(label, mean, ax)
+        plots["confusion"] = lambda ax: plot_confusion(label, estimate, ax)
     if members is not None:
         plots["gain"] = lambda ax: plot_gain(label, members, table["bag"], ax)
     figures = {}
@@ -237,7 +240,7 @@ def _target_section(table, scores, images):
     ]
     coverage = _html_table("Coverage", ["sources", "n", *[f"{p} % asked" for p in percents]], rows)
     if target == "nu_peak":
-        count = confusion(table["label"], table["mean"])
+        count = confusion(table["label"], table["estimate"])
         rows = [[name, *map(str, row)] for name, row in zip(SED_CLASSES, count, strict=True)]
         coverage += _html_table(
             "Classes: known (rows), estimated (columns)", ["", *SED_CLASSES], rows

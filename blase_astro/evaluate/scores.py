@@ -163,13 +163,13 @@ def normal_cdf(value: ArrayLike, mean: ArrayLike, std: ArrayLike) -> np.ndarray:
 
 
 def cdf_of_interval(
-    value: ArrayLike, mean: ArrayLike, lo: ArrayLike, hi: ArrayLike, level: float = 0.95
+    value: ArrayLike, estimate: ArrayLike, lo: ArrayLike, hi: ArrayLike, level: float = 0.95
 ) -> np.ndarray:
     """Cumulative normal distribution with given intervals, for estimates that give no other.
 
     Parameters
     ----------
-    value, mean : array_like, shape (n,)
+    value, estimate : array_like, shape (n,)
         Where to take it, and the estimates.
     lo, hi : array_like, shape (n,)
         Ends of the intervals; the standard deviation may differ on both sides of the estimate.
@@ -187,9 +187,9 @@ def cdf_of_interval(
     >>> cdf_of_interval([14.0, 14.5], [14.0, 14.0], [13.6, 13.6], [14.5, 14.5]).round(3)
     array([0.5  , 0.975])
     """
-    value, mean, lo, hi = (np.asarray(a, float) for a in (value, mean, lo, hi))
-    half = np.where(value < mean, mean - lo, hi - mean)
-    return normal_cdf(value, mean, half / normal_interval(0.0, 1.0, level)[1])
+    value, estimate, lo, hi = (np.asarray(a, float) for a in (value, estimate, lo, hi))
+    half = np.where(value < estimate, estimate - lo, hi - estimate)
+    return normal_cdf(value, estimate, half / normal_interval(0.0, 1.0, level)[1])
 
 
 def randomised_pit(
@@ -255,12 +255,12 @@ def ks_distance(pit: ArrayLike) -> float:
     return float(kstest(pit, "uniform", method="asymp").statistic) if len(pit) else math.nan
 
 
-def confusion(label: ArrayLike, mean: ArrayLike) -> np.ndarray:
+def confusion(label: ArrayLike, estimate: ArrayLike) -> np.ndarray:
     """How often sources of each class are given each class.
 
     Parameters
     ----------
-    label, mean : array_like, shape (n,)
+    label, estimate : array_like, shape (n,)
         Known and estimated log10 of the peak frequency (Hz).
 
     Returns
@@ -277,10 +277,13 @@ def confusion(label: ArrayLike, mean: ArrayLike) -> np.ndarray:
            [1, 0, 0],
            [0, 0, 1]])
     """
-    label, mean = np.asarray(label, float), np.asarray(mean, float)
-    good = np.isfinite(label) & np.isfinite(mean)
+    label, estimate = np.asarray(label, float), np.asarray(estimate, float)
+    good = np.isfinite(label) & np.isfinite(estimate)
     count = np.zeros((3, 3), np.int64)
-    known, estimated = np.digitize(label[good], CLASS_EDGES), np.digitize(mean[good], CLASS_EDGES)
+    known, estimated = (
+        np.digitize(label[good], CLASS_EDGES),
+        np.digitize(estimate[good], CLASS_EDGES),
+    )
     np.add.at(count, (known, estimated), 1)
     return count
 

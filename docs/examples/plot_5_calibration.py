@@ -28,7 +28,7 @@ plt.show()
 
 from blase_astro.evaluate import evaluate
 
-label, median, lo, hi = (np.asarray(table[name]) for name in ("label", "mean", "lo", "hi"))
+label, median, lo, hi = (np.asarray(table[name]) for name in ("label", "estimate", "lo", "hi"))
 inside = (lo <= label) & (label <= hi)
 print(f"{len(table)} sources, 95-percent intervals hold {inside.mean():.1%} of the labels")
 print(f"within one standard deviation: {np.mean(np.abs(label - median) <= table['std']):.1%}")

@@ -58,7 +58,8 @@ def scores(distribution, label):
     distribution, label = distribution[known], label[known]
     error = distribution.median() - label
     central = np.abs(2 * distribution.cdf(label) - 1)
-    row = {"n": len(label), "error": np.median(np.abs(error)), "bias": np.median(error)}
+    row = {"n": len(label), "error": np.median(np.abs(error))}
+    row |= {"median bias": np.median(error), "mean bias": np.mean(error)}
     row["CRPS"] = np.mean(distribution.crps(label))
     row["Winkler"] = np.mean(winkler_score(label, *distribution.interval()))
     row |= {f"{level}%": np.mean(central <= level / 100) for level in _LEVELS}
@@ -146,7 +147,7 @@ def shown(table):
     ours = np.isin(table["method"], [OURS, "astroblast"])
     nu, every = table["target"] == "nu_peak", table["class"] == "all"
     by_class, flux = table[ours & nu], table[ours & ~nu & every]
-    columns = ["SEDs", "method", "n", "error", "bias", "CRPS", "Winkler", "95%"]
+    columns = ["SEDs", "method", "n", "error", "median bias", "mean bias", "CRPS", "Winkler", "95%"]
     for name in ("target", "class"):
         flux.remove_column(name)
     by_class.remove_column("target")

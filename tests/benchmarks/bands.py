@@ -133,7 +133,7 @@ def scores(label, columns):
             "n": int(rows.sum()),
             "estimated": known.sum() / rows.sum(),
             "error": row["abs_error_median"],
-            "bias": row["bias"],
+            "mean bias": row["bias"],
             "coverage": row["coverage_95"],
             "Winkler": row["winkler"],
             "class right": right[known].mean(),

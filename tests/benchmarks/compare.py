@@ -165,7 +165,8 @@ def summary(table):
 
     yield f"log nu_peak, dex: {', '.join(kinds.values())}", "", ""
     yield "... median error", *each("error", ".3f")
-    yield "... bias", *each("bias", "+.2f")
+    for bias in ("median bias", "mean bias"):
+        yield f"... {bias}", *each(bias, "+.2f")
     yield "... mean Winkler score (less is better)", *each("Winkler", ".2f")
     yield "... coverage of 95-percent intervals", *each("95%", ".2f")
     whole = [key for key in kinds if key[1] == "all"]

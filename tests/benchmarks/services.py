@@ -92,7 +92,7 @@ def cut_down(data, ensemble):
                 "cut": cut,
                 "n": int(known.sum()),
                 "median_abs_error": np.median(np.abs(error)),
-                "bias": np.median(error),
+                "median bias": np.median(error),
                 "coverage": inside[known].mean(),
                 "median_width": np.median((hi - lo)[known]),
             }

@@ -20,10 +20,10 @@ from blase_astro.training import read_training_set, training_points
 
 
 def rows(ensemble, binned, label, classes):
-    """Median error, bias, coverage and Winkler score by richness and class."""
+    """Median error, both biases, coverage and Winkler score by richness and class."""
     n_bins = np.isfinite(binned).sum(axis=1)
     distribution = ensemble.predict(binned)
-    mean, (lo, hi) = distribution.median(), distribution.interval()
+    error, (lo, hi) = distribution.median() - label, distribution.interval()
     outside = np.maximum(lo - label, 0) + np.maximum(label - hi, 0)
     winkler = hi - lo + 40 * outside
     for richness in ("rich", "sparse"):
@@ -36,8 +36,9 @@ def rows(ensemble, binned, label, classes):
                 richness,
                 name,
                 chosen.sum(),
-                np.median(np.abs(mean - label)[chosen]),
-                np.mean((mean - label)[chosen]),
+                np.median(np.abs(error)[chosen]),
+                np.median(error[chosen]),
+                np.mean(error[chosen]),
                 np.mean((outside == 0)[chosen]),
                 winkler[chosen].mean(),
             )
@@ -62,9 +63,9 @@ def main(arguments=None):
         ensemble = Ensemble.load(options.ensemble, target)
         binned, _ = bin_points(points, ensemble.bin_edges)
         found += rows(ensemble, binned, np.asarray(truth[f"log_{target}"]), classes)
-    names = ["target", "SEDs", "class", "number", "median error", "bias", "coverage", "Winkler"]
-    table = Table(rows=found, names=names)
-    for name in names[4:]:
+    names = ["target", "SEDs", "class", "number", "median error", "median bias", "mean bias"]
+    table = Table(rows=found, names=[*names, "coverage", "Winkler"])
+    for name in table.colnames[4:]:
         table[name] = np.round(table[name], 3)
     table.pprint_all()
     if options.output is not None:

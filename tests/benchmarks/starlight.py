@@ -140,7 +140,7 @@ def real_rows(data, table):
             "n": int(rows.sum()),
             "redshift": np.median(z[rows & (z > 0)]),
             "error": np.median(np.abs(error[rows])),
-            "bias": np.median(error[rows]),
+            "median bias": np.median(error[rows]),
             "beyond 1 dex": np.mean(np.abs(error[rows]) > 1),
             "coverage": inside[rows].mean(),
             "width": np.mean((hi - lo)[rows]),
