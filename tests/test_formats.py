@@ -73,6 +73,23 @@ def test_csv_ids_are_read_as_text(tmp_path):
     assert read_catalog(tmp_path / "a.fits")["id"].tolist() == ["007", "08"]
 
 
+@pytest.mark.parametrize("other", ["12345678901234567891", "nan", "0.5", "9223372036854775809"])
+def test_csv_ids_keep_their_digits(tmp_path, other):
+    """Whole numbers that neither an integer nor a float holds stay text."""
+    (tmp_path / "a.csv").write_text(f"id,x\n4050000000000000001,1\n{other},1\n")
+    assert read_catalog(tmp_path / "a.csv")["id"].tolist() == ["4050000000000000001", other]
+
+
+def test_an_open_quotation_mark_is_said(tmp_path):
+    """Else the rest of the file would be one cell, and the new columns within it."""
+    text = 'a,b\n1,"x\ny"\n"2,3\n4,5\n'
+    with pytest.raises(ValueError, match="line 4: a quotation mark is opened and never closed"):
+        appended(tmp_path, text, ".csv")
+    with pytest.raises(OSError, match=r"in\.csv could not be .* line 4: a quotation mark"):
+        read_catalog(tmp_path / "in.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_ragged_csv(tmp_path):
     """A short row is filled up, a long one is an error that says which."""
     new = appended(tmp_path, "a,b\n1\n2,3\n4,5\n", ".csv")
@@ -121,6 +138,26 @@ def test_odd_columns_go_to_every_format(tmp_path, suffix):
     assert back["o"][0] == "{'k': 1}"
     assert back["h"].tolist() == [1, 2, 3]
     assert {"nu", "kind", "bag"} < set(back.colnames)
+
+
+@pytest.mark.parametrize("suffix", [".ecsv", ".csv", ".parquet", ".vot", ".fits"])
+def test_complex_columns_go_to_every_format(tmp_path, suffix):
+    """Also arrays of them, of one length and of any."""
+    table = Table({"c": np.array([1 + 2j, 3j]), "a": np.array([[1j, 2], [3, 4]])})
+    of_any_length = np.empty(2, object)
+    of_any_length[:] = [np.array([1j]), np.array([2.0, 3j])]
+    table["v"] = of_any_length
+    write_table(table, tmp_path / f"a{suffix}")
+    back = read_catalog(tmp_path / f"a{suffix}")
+    assert back.colnames == ["c", "a", "v"]
+    if suffix in (".vot", ".fits"):
+        assert back["a"].tolist() == table["a"].tolist()
+        assert np.asarray(back["v"][1]).tolist() == [2, 3j]
+    else:
+        assert back["a"].tolist() == ['["1j", "(2+0j)"]', '["(3+0j)", "(4+0j)"]']
+    stream = io.StringIO()
+    write_table(table, stream, format="json")
+    assert json.loads(stream.getvalue().splitlines()[1])["v"] == ["(2+0j)", "3j"]
 
 
 # -- VOTable -------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def _texts(column):
     """Cells of a column: every digit of a number, nothing where masked."""
     values, mask = plain_values(column)
     if values.ndim > 1 or values.dtype.kind == "O":
-        texts = [json.dumps(np.asarray(row).tolist()) for row in values]
+        texts = [json.dumps(np.asarray(row).tolist(), default=str) for row in values]
     else:
         texts = values.astype(str).tolist()
     if mask is not None and mask.ndim == 1 and mask.any():
@@ -105,7 +105,7 @@ def write_ecsv(table: Table, stream: Stream) -> None:
     from io import StringIO
 
     whole = StringIO()
-    table.write(whole, format="ascii.ecsv")
+    without_complex(table).write(whole, format="ascii.ecsv")
     lines = iter(whole.getvalue().splitlines(keepends=True))
     for line in lines:
         if not line.startswith("# "):
@@ -113,6 +113,17 @@ def write_ecsv(table: Table, stream: Stream) -> None:
             break
         stream.write(line)
     stream.writelines(map(_no_comment, lines))
+
+
+def without_complex(table):
+    """The table with complex numbers as text, as most formats have none."""
+    plain = table.copy(copy_data=False)
+    for name in table.colnames:
+        values = getattr(table[name], "dtype", None) and plain_values(table[name])[0]
+        kind = "" if values is None else values.dtype.kind
+        if kind == "c" or (kind == "O" and any(map(np.iscomplexobj, values))):
+            plain[name] = _texts(table[name])
+    return plain
 
 
 def _no_comment(line):
@@ -145,7 +156,8 @@ def write_json(table: Table, stream: Stream, named: dict[str, Callable]) -> None
         some = table[start : start + _ROWS_AT_ONCE]
         columns = [_json_values(some[name], named.get(name)) for name in table.colnames]
         for row in zip(*columns, strict=True):
-            stream.write(json.dumps(dict(zip(table.colnames, row, strict=True))) + "\n")
+            cells = dict(zip(table.colnames, row, strict=True))
+            stream.write(json.dumps(cells, default=str) + "\n")  # complex numbers are text
 
 
 def _json_values(column, name):
@@ -168,17 +180,22 @@ def _json_values(column, name):
 
 def _records(file, mark=","):
     """Each record of a file of text, as it stands there, and its cells."""
-    taken = []
+    taken, ended, first = [], False, 1
 
     def feed():
+        nonlocal ended
         for line in file:
             taken.append(line)
             yield line
+        ended = True
 
     csv.field_size_limit(1 << 24)
     try:
         for cells in csv.reader(feed(), delimiter=mark):
+            if ended:  # it looked for more: the rest of the file would be one cell
+                raise ValueError(f"line {first}: a quotation mark is opened and never closed")
             yield "".join(taken), cells
+            first += len(taken)
             taken.clear()
     except csv.Error as error:
         raise ValueError(str(error)) from None
@@ -264,7 +281,14 @@ def _numbers(cells):
         if all(-(2**63) <= number < 2**63 for number in whole):
             return np.array(whole, np.int64)
     infinite = np.flatnonzero(np.isinf(numbers))  # 1e400 is none, "inf" is
-    return None if any("inf" not in cells[i].lower() for i in infinite) else numbers
+    if any("inf" not in cells[i].lower() for i in infinite):
+        return None
+    return None if any(map(_loses_digits, cells)) else numbers
+
+
+def _loses_digits(cell):
+    """Is this a whole number, like the name of a source, that a float does not hold?"""
+    return len(cell) > 15 and cell.lstrip("+-").isdigit() and int(cell) != float(cell)
 
 
 def append_to_csv(

@@ -289,9 +289,10 @@ def _write_binary(table, path, form, kept):
 
         write_fits(fit_text(_plain(table), form), path)
     elif form == "parquet":
+        from .delimited import without_complex
         from .parquet import write_parquet
 
-        write_parquet(fit_text(_plain(table), form), path, kept)
+        write_parquet(fit_text(without_complex(_plain(table)), form), path, kept)
     else:
         from .votable_files import write_votable
 

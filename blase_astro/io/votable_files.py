@@ -280,18 +280,22 @@ def cells(column):
     if values.dtype.kind == "U":
         texts = [_xml(text) for text in values.tolist()]
     elif values.dtype.kind == "O":
-        texts = [" ".join(_numbers(row.ravel())) for row in values]
+        texts = [" ".join(_numbers(_parts(row).ravel())) for row in values]
     elif values.dtype.kind == "b":
         texts = _joined(np.where(values, "T", "F"))
     elif values.dtype.kind == "c":
-        parts = np.stack([values.real, values.imag], -1).reshape(len(values), -1)
-        texts = _joined(_numbers(parts))
+        texts = _joined(_numbers(_parts(values).reshape(len(values), -1)))
     else:
         texts = _joined(_numbers(values))
     if mask is None or not mask.any() or values.ndim > 1:
         return texts
     null = str(_null(values, mask)) if values.dtype.kind in "iu" else ""
     return [null if hidden else text for text, hidden in zip(texts, mask.tolist(), strict=True)]
+
+
+def _parts(values):
+    """Numbers; of complex ones both parts, one behind the other."""
+    return np.stack([values.real, values.imag], -1) if values.dtype.kind == "c" else values
 
 
 def _numbers(values):
