@@ -57,6 +57,33 @@ def test_existing_files_are_kept_and_the_argument_named(tmp_path):
     assert output.read_text() == "new"
 
 
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "none"])
+def test_what_comes_meanwhile_is_kept(tmp_path, monkeypatch, links):
+    """A file that somebody else writes while we do is theirs, on any disk."""
+    if not links:
+        monkeypatch.setattr("os.link", lambda *_: (_ for _ in ()).throw(PermissionError(1, "no")))
+    output = tmp_path / "a.txt"
+    with pytest.raises(ExistsAlready, match=r"a\.txt exists meanwhile; give overwrite=True"):  # noqa: SIM117
+        with placed(output) as beside:
+            beside.write_text("ours")
+            output.write_text("theirs")
+    assert output.read_text() == "theirs"
+    output.unlink()
+    write(output, "ours")
+    assert output.read_text() == "ours"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_keeps_what_is_not_ours(tmp_path):
+    """A file of a name that we would write is not replaced, nor anything moved."""
+    (tmp_path / "more").write_text("mine")
+    with pytest.raises(ExistsAlready, match="more exists already"):  # noqa: SIM117
+        with placed_folder(tmp_path, marker="index") as beside:
+            (beside / "index").write_text("1")
+            (beside / "more").write_text("1")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"more": "mine"}
+
+
 def test_a_link_stays_a_link(tmp_path):
     """Its target is replaced; a dangling one is there as well."""
     (tmp_path / "there").mkdir()

@@ -134,9 +134,25 @@ def placed(output: AnyPath, *, overwrite: bool = False) -> Iterator[Path]:
         if stream:
             with open(beside, "rb") as whole, open(output, "wb") as target:
                 shutil.copyfileobj(whole, target)
-        else:
+        elif overwrite:
             _same_mode(final, beside)
             os.replace(beside, final)
+        else:
+            _move(beside, final, output)
+
+
+def _move(beside, final, output):
+    """Move a new file into place, unless another one has come there meanwhile."""
+    try:
+        os.link(beside, final)
+        return
+    except FileExistsError:
+        taken = True
+    except OSError:  # a disk without hard links
+        taken = os.path.lexists(final)
+    if taken:
+        raise ExistsAlready(output, "exists meanwhile")
+    os.replace(beside, final)
 
 
 @contextmanager
@@ -183,7 +199,11 @@ def placed_folder(folder: AnyPath, *, marker: str, overwrite: bool = False) -> I
         if not final.exists():
             os.replace(beside, final)
             return
-        for path in sorted(beside.iterdir(), key=lambda path: path.name == marker):
+        files = sorted(beside.iterdir(), key=lambda path: path.name == marker)
+        taken = [path.name for path in files if os.path.lexists(final / path.name)]
+        if taken and not overwrite:
+            raise ExistsAlready(folder / taken[0])
+        for path in files:
             _same_mode(final / path.name, path)
             os.replace(path, final / path.name)
 

@@ -122,7 +122,7 @@ def estimate_parquet(
         say(f"{len(pairs) - len(todo)} of {len(pairs)} files are there already")
     counts = dict.fromkeys(("sources", "estimated", *Flag.__members__), 0)
     with _blocks(todo, settings, jobs, progress) as blocks:
-        total = _write_all(todo, blocks, settings, command, counts)
+        total = _write_all(todo, blocks, settings, command, counts, overwrite)
     say_population(total, counts["estimated"], settings, say)
     return counts
 
@@ -317,7 +317,7 @@ def _answers(order):
 # --- writing ----------------------------------------------------------------------------------
 
 
-def _write_all(pairs, blocks, settings, command, counts):
+def _write_all(pairs, blocks, settings, command, counts, overwrite):
     """Write the estimates of all files; sum of the distributions of the peak frequency."""
     total, blocks = 0.0, _Ahead(blocks)
     for i, (source, target) in enumerate(pairs):
@@ -325,7 +325,7 @@ def _write_all(pairs, blocks, settings, command, counts):
             name, identity = file.layout.source or "source", file.no_source()
         meta = settings.meta(command) | {_KEY: json.dumps(settings.fingerprint())}
         like = _table(_empty(identity, settings), name, settings, meta)
-        with parquet_sink(target, like, overwrite=True) as write:
+        with parquet_sink(target, like, overwrite=overwrite) as write:
             waiting = []
             for _, columns, posterior, n in blocks.of(i):
                 total, waiting = total + posterior, [*waiting, columns]
