@@ -1,9 +1,11 @@
 """The command, as a user types it."""
 
 import errno
+import gzip
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -464,6 +466,52 @@ def test_a_real_interrupt(tmp_path, ensemble_dir):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "s.zip"]
     if process.returncode == 130:
         assert err == "blase: interrupted\n"
+
+
+COMMAND = "import sys; from blase_astro.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_an_ended_command_leaves_nothing_temporary(tmp_path):
+    """SIGTERM while an inflated catalog lies in the folder of temporary files: it is removed."""
+    with gzip.open(tmp_path / "catalog.csv.gz", "wt") as file:
+        file.write("RA,DEC\n" + "1,2\n" * 1_000_000)
+    (tmp_path / "tmp").mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "match", "catalog.csv.gz", "-o", "out.csv"],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not os.listdir(tmp_path / "tmp") and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert os.listdir(tmp_path / "tmp") == []
+    assert sorted(os.listdir(tmp_path)) == ["catalog.csv.gz", "tmp"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="streams of POSIX")
+@pytest.mark.parametrize(
+    ("closed", "words", "code", "out"),
+    [
+        ("2>&-", "estimate sed.txt", 0, "sed.txt: log nu_peak"),
+        ("2>&-", "estimate sed.txt --format csv", 0, "name,ra,dec"),
+        ("2>&-", "estimate nothing.txt", 1, ""),
+        (">&-", "estimate sed.txt", 0, ""),
+        (">&-", "estimate sed.txt --format csv", 0, ""),
+        ("<&-", "estimate -", 1, ""),
+    ],
+)
+def test_closed_streams(tmp_path, closed, words, code, out):
+    """Of a daemon or by `>&-`: nothing goes astray, and no traceback comes."""
+    write_sed(tmp_path / "sed.txt")
+    line = f"{shlex.quote(sys.executable)} -c {shlex.quote(COMMAND)} {words} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code
+    assert done.stdout.startswith(out)
+    assert "blase: " not in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_a_missing_package_names_its_extra(monkeypatch, capsys):

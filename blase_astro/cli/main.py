@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from .._version import __version__
@@ -129,6 +130,35 @@ def _verbosely(options):
         print(f"blase: {said}", file=sys.stderr)
 
 
+def _open_streams():
+    """Standard streams that are closed lead nowhere: else words would get in among the data."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+
+
+@contextmanager
+def _ended_tidily():
+    """Signals that end the command do so as Ctrl-C does: nothing temporary is left anywhere."""
+    import signal
+
+    def end(number, _frame):
+        raise SystemExit(128 + number)
+
+    ours = []
+    with suppress(ValueError):  # this is no main thread
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, end)
+                ours.append(number)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main(args: Sequence[str] | None = None) -> int | str | None:
     """Run the command ``blase``.
 
@@ -140,15 +170,17 @@ def main(args: Sequence[str] | None = None) -> int | str | None:
     Returns
     -------
     code : int
-        0 all good, 1 an error or nothing usable, 2 wrong usage, 130 interrupted.
+        0 all good, 1 an error or nothing usable, 2 wrong usage, 130 interrupted, 143 ended.
     """
+    _open_streams()
     if hasattr(sys.stdout, "reconfigure"):  # a terminal without Greek is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if args is None else [str(word) for word in args]
     try:
         options = _parse(words)
-        return _verbosely(options) if options.verbose else options.run(options)
-    except SystemExit as stop:  # argparse: 2 for wrong usage, 0 for --help and --version
+        with _ended_tidily():
+            return _verbosely(options) if options.verbose else options.run(options)
+    except SystemExit as stop:  # argparse: 2 for wrong usage, 0 for --help; signals
         return stop.code
     except BrokenPipeError:  # `blase ... | head`: nobody reads on, and nothing is wrong
         sys.stdout = None
