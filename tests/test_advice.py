@@ -461,6 +461,8 @@ def test_what_cannot_be_explained(tmp_path, ensembles):
         explain(tmp_path / "no.txt")
     with pytest.raises(ValueError, match="one SED has none of its own"):
         explain(DEMO / "demo_sed.txt", population="self")
+    with pytest.raises(ValueError, match="position: wanted that of the one SED, got 2"):
+        explain(DEMO / "demo_sed.txt", position=([1.0, 2.0], [3.0, 4.0]))
     with pytest.raises(ValueError, match="nu_peak"):
         explain(DEMO / "demo_sed.txt", ensemble=ensembles["nufnu_peak"])
     # Three bins, one catalog each: without one there is no estimate, and that is no error.

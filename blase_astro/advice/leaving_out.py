@@ -130,6 +130,8 @@ def explain(
             f"{MIN_BINS} needed for an estimate"
         )
     where = icrs(position) if position is not None else (points.ra, points.dec)
+    if len(where[0]) != 1:
+        raise ValueError(f"position: wanted that of the one SED, got {len(where[0])}")
     bag = np.repeat(bags(where, settings), len(groups))
     arrays, distribution = _estimates(binned, bag, settings)
     arrays |= {
