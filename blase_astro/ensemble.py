@@ -381,7 +381,9 @@ class Ensemble:
         columns = self.source_columns
         if "oob_probability" in columns:
             base = columns["oob_base"] if self.relative else None
-            return Distribution(self.grid, columns["oob_probability"].astype(float), base)
+            probability = columns["oob_probability"].astype(float)
+            probability /= probability.sum(axis=1, keepdims=True)  # the file has rounded them
+            return Distribution(self.grid, probability, base)
         return Distribution.normal(columns["oob_mean"], columns["oob_std"])
 
     @cached_property

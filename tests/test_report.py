@@ -91,12 +91,14 @@ def files(tmp_path):
 # --- estimates beside labels ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("by", ["position", "name"])
+@pytest.mark.parametrize("by", ["position", "name", "name, of SEDs without positions"])
 def test_join(by):
     """Rows are joined by position, or by file name without folder and suffix."""
     estimates, labels = ESTIMATES[::-1][:40], LABELS.copy()
     if by == "name":
         labels.remove_columns(["ra", "dec"])
+    elif by != "position":
+        estimates["ra"], estimates["dec"] = np.nan, np.nan
     table = compare(estimates, labels)
     assert len(table) == 40
     assert_allclose(table["estimate"], table["label"], atol=1.5)

@@ -113,7 +113,7 @@ def compare(
         One row a source.
     labels : `~astropy.table.Table`
         One row a source. The rows are joined one to one by position where both tables have
-        one, else by file name or name.
+        any, else by file name or name.
     target : {'nu_peak', 'nufnu_peak'}
         What is compared.
     columns : tuple of str, optional
@@ -256,9 +256,11 @@ def _join(estimates, labels, radius):
     try:
         places = [positions(table, find_position(table)) for table in (estimates, labels)]
     except ValueError:
-        index = _index_by_name(estimates, labels)
-    else:
+        places = []
+    if places and all(np.isfinite(ra).any() for ra, _ in places):
         index, _ = join_sky(*places, radius)
+    else:  # the columns of a position may be there and empty: SEDs need not state one
+        index = _index_by_name(estimates, labels)
     row = np.flatnonzero(index >= 0)
     return row, index[row]
 
