@@ -94,7 +94,7 @@ def files(tmp_path):
 @pytest.mark.parametrize("by", ["position", "name", "name, of SEDs without positions"])
 def test_join(by):
     """Rows are joined by position, or by file name without folder and suffix."""
-    estimates, labels = ESTIMATES[::-1][:40], LABELS.copy()
+    estimates, labels = ESTIMATES[::-1][:40].copy(), LABELS.copy()
     if by == "name":
         labels.remove_columns(["ra", "dec"])
     elif by != "position":
