@@ -117,6 +117,11 @@ SAME = {
     ),
     ("joins", 'base = name.rsplit("/", 1)[-1]'),  # the last part of more parts
     ("training/dataset", 'name = name.rsplit("/", 1)[-1]'),
+    # Any negative number is no limit.
+    (
+        "evaluate/comparison",
+        'max_lines=-1, max_width=-1, align=["<", *[">"] * (len(short.columns) - 1)]',
+    ),
     # Few points are compared one by one, many with a tree: it takes longer, and finds the same.
     ("sky", "if len(points) <= 64 and len(points) * len(self._vectors) <= self._FEW:"),
 }

@@ -298,6 +298,7 @@ def test_seed_pool_splits_by_source():
     for member, (train, valid) in enumerate(zip(pool.train, pool.valid, strict=True)):
         sides = [match_sources(pool, rows, binned, label) for rows in (train, valid)]
         assert not sides[0] & sides[1]
+        assert 0 < len(sides[1]) <= 52 < len(sides[0])  # 200 samples of 1,240, of 320 sources
         for side in sides:
             assert not {source for source in side if bag[source] == member // 2}
         assert len(valid) <= 200

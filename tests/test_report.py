@@ -224,7 +224,9 @@ def test_scores_of_a_comparison():
         assert scores["n"][0] == scores["n"][1:4].sum() == 60
         assert_allclose(scores["rms"][0], 0.3, atol=0.1)
         assert scores.meta["level"] == 0.95
-        assert len(score_text(scores).splitlines()) == 3 + len(scores)
+        lines = score_text(scores).splitlines()
+        assert len(lines) == 3 + len(scores)
+        assert {"sources", "rms", "in95%", "winkler", "pit_ks"} <= set(lines[1].split())  # no ...
 
 
 # --- the report -------------------------------------------------------------------------------
