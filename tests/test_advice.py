@@ -339,6 +339,10 @@ def test_the_command_for_seds(tmp_path, capsys):
         assert main(["advise", *words]) == 1
         assert capsys.readouterr().err.startswith("blase: error: ")
     assert main(["advise", DEMO / "demo_sed.txt", "--band", "radio"]) == 1
+    capsys.readouterr()
+    sed_table([1.4e9, 8.8e13, 4.9e14], [2e-14, 3e-12, 4e-12]).write(tmp_path / "nowhere.ecsv")
+    assert main(["advise", tmp_path / "nowhere.ecsv", "--band", "xray"]) == 1
+    assert "1 SEDs without a position are no targets" in capsys.readouterr().err
 
 
 def dated(path):

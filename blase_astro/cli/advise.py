@@ -132,6 +132,9 @@ def _advise(options):
             print(shown(_advice_line(row)))
     if n_without and (options.output or table is not advice):
         say(options)(f"{n_without} SEDs without advice: no estimate, or points in the band")
+    nowhere = int(sum((advice["band"] != "") & (advice["ra"] != advice["ra"])))
+    if nowhere and table is not advice:
+        say(options)(f"{nowhere} SEDs without a position are no targets (one SED: --ra and --dec)")
     return 0 if len(table) and n_without < len(advice) else 1
 
 
