@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 __all__ = [
     "axes_or_current",
     "draw_density",
-    "draw_energies",
     "draw_frame",
     "draw_key",
     "draw_peak",
     "draw_points",
+    "fix_ticks",
+    "set_flux_ticks",
 ]
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -33,6 +34,7 @@ _UNUSABLE_MARKERS = {
 }
 # Words that a font lacks characters of take these from the font that comes with matplotlib.
 FAMILY = ["sans-serif", "DejaVu Sans"]
+FREQUENCY, FLUX = "log₁₀ (ν / Hz)", "log₁₀ (νFν / erg s⁻¹ cm⁻²)"
 # Height of the strip with the distribution above the Axes, in heights of these.
 STRIP = 0.16
 # h in eV s: the photon energies of the axis on top.
@@ -92,13 +94,23 @@ def draw_key(
         ax.text(x + 0.045, y, text, va="center_baseline", fontsize="small", transform=ax.transAxes)
 
 
-def draw_frame(ax: Axes, edges: np.ndarray, *, names: bool) -> None:
-    """Axis labels, frequency bins, and edges of the classes."""
+def draw_frame(ax: Axes, edges: np.ndarray, *, names: bool, strip: bool = False) -> None:
+    """What the figures of all SEDs have in common: frequency bins, classes, energies, words.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Where to draw.
+    edges : ndarray of float, shape (n_bins, 2)
+        Frequency bins, log10 of Hz.
+    names : bool
+        Are the classes to be named?
+    strip : bool
+        Is there a strip above, for a distribution?
+    """
     across = ax.get_xaxis_transform()
     for odd in (0, 1):
-        spans = [(low, high - low) for low, high in edges[odd::2]]
-        ax.broken_barh(spans, (0, 1), transform=across, color=SKY, alpha=0.12 + 0.1 * odd, lw=0,
-                       zorder=0.5)  # fmt: skip
+        ax.add_patch(_spans(edges[odd::2], transform=across, fc=SKY, alpha=0.12 + 0.1 * odd))
     ax.vlines(CLASS_EDGES, 0, 1, transform=across, color=GREY, lw=0.8, ls=":")
     for x, name in zip((13.5, 14.5, 15.5) if names else (), SED_CLASSES, strict=names):
         ax.text(x, 0.985, name, transform=across, ha="center", va="top",
@@ -106,11 +118,40 @@ def draw_frame(ax: Axes, edges: np.ndarray, *, names: bool) -> None:
     low, high = edges[0, 0] - 0.3, edges[-1, 1] + 0.3
     ax.set(xlim=(low, high), xticks=np.arange(2 * np.ceil(low / 2), high, 2))
     # Plain characters: formulas would be set anew for each page of a file.
-    ax.set_xlabel("log₁₀ (ν / Hz)", family=FAMILY)
-    ax.set_ylabel("log₁₀ (νFν / erg s⁻¹ cm⁻²)", family=FAMILY)
+    ax.set_xlabel(FREQUENCY, family=FAMILY)
+    ax.set_ylabel(FLUX, family=FAMILY)
+    _draw_energies(ax, 1 + STRIP * strip, "x-small" if names else 5.5)
 
 
-def draw_energies(ax: Axes, top: float, fontsize: str | float) -> None:
+def fix_ticks(ax: Axes) -> None:
+    """Turn the ticks of a frame into plain artists: no page asks them for their room.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        With a frame; its range stays as it is.
+    """
+    ticks, size = ax.get_xticks(), ax.get_xticklabels()[0].get_fontsize()
+    ax.set_xticks([])
+    ax.plot(ticks, np.zeros(len(ticks)), "k", ls="none", marker=3, ms=3.5, mew=0.8,
+            transform=ax.get_xaxis_transform(), clip_on=False)  # fmt: skip
+    for x in ticks:
+        ax.annotate(f"{x:.0f}", (x, 0), (0, -7), xycoords=ax.get_xaxis_transform(), fontsize=size,
+                    textcoords="offset points", ha="center", va="top")  # fmt: skip
+
+
+def _spans(spans, **look):
+    """Full-height bars as one patch, which draws as fast as a single bar."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    bars = [Path.unit_rectangle().vertices * (high - low, 1) + (low, 0) for low, high in spans]
+    one = Path.unit_rectangle()
+    path = Path(np.concatenate(bars), np.tile(one.codes, len(bars)))
+    return PathPatch(path, lw=0, zorder=0.5, **look)
+
+
+def _draw_energies(ax, top, fontsize):
     """An axis of photon energies on top."""
     across, (low, high) = ax.get_xaxis_transform(), ax.get_xlim()
     at = {f"1 {unit}": np.log10(e / _PLANCK) for unit, e in _ENERGIES.items()}
@@ -169,6 +210,13 @@ def _flux_limits(log_flux):
     low, high = log_flux.min(), log_flux.max()
     margin = max(0.5, 0.12 * (high - low))
     return low - margin, high + margin
+
+
+def set_flux_ticks(ax: Axes) -> None:
+    """At most seven ticks of the axis of fluxes, at halves or whole numbers of dex."""
+    low, high = ax.get_ylim()
+    step = next(step for step in (0.5, 1, 2, 5, np.inf) if (high - low) / step < 7)
+    ax.set_yticks(np.arange(np.ceil(low / step), high / step) * step)
 
 
 def _log_errors(flux, lower, upper):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,11 @@ from .drawing import (
     STRIP,
     axes_or_current,
     draw_density,
-    draw_energies,
     draw_frame,
     draw_key,
     draw_peak,
     draw_points,
+    set_flux_ticks,
 )
 from .sed import BIN_EDGES
 from .targets import SED_CLASSES
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from ._types import Any, AnyPath, Axes, Table
 
 __all__ = ["plot", "plot_sed", "plot_sequence"]
+
+# Sources whose intervals can be told apart in one figure.
+_FEW = 50
 
 
 def plot(
@@ -109,9 +113,9 @@ def panel_of(row, settings):
         panel["known"] = _known_label(settings, row)
     if not np.isfinite(peak):
         reason = row["message"] or "no estimate"
-        return panel | {"title": f"{row['name']}: {reason}".removeprefix(": ")}
+        return panel | {"title": f"{row['name']}\n{textwrap.fill(reason, 66)}".strip()}
     lo, hi = row["log_nu_peak_lo"], row["log_nu_peak_hi"]
-    said = f"log ν_peak = {peak:.2f} [{lo:.2f}, {hi:.2f}], {row['peak_class']}"
+    said = f"log νₚₑₐₖ = {peak:.2f} [{lo:.2f}, {hi:.2f}], {row['peak_class']}"
     panel |= {
         "title": f"{row['name']}\n{said}".strip(),
         "peak": peak,
@@ -198,21 +202,42 @@ def plot_sed(
     ['estimated peak', '95-percent interval', '3 points used']
     """
     ax = axes_or_current(ax)
-    draw_frame(ax, edges, names=legend)
+    draw_frame(ax, edges, names=legend, strip=density is not None)
+    draw_panel(ax, sed, peak=peak, interval=interval, peak_flux=peak_flux, density=density,
+               flux_interval=flux_interval, known=known, level=level, edges=edges, title=title,
+               legend=legend)  # fmt: skip
+    return ax
+
+
+def draw_panel(
+    ax,
+    sed,
+    *,
+    peak=None,
+    interval=None,
+    peak_flux=None,
+    flux_interval=None,
+    density=None,
+    known=None,
+    level=0.95,
+    edges=BIN_EDGES,
+    title=None,
+    legend=True,
+):
+    """What `plot_sed` draws of one SED, inside the frame that all have in common."""
     draw_points(ax, sed, edges, counted=legend)
     draw_peak(ax, peak, interval, peak_flux, flux_interval, level)
+    set_flux_ticks(ax)
     if known is not None and np.isfinite(known):
         ax.axvline(known, color=BLACK, lw=1.5, ls="--", label="known peak")
     if density is not None:
         draw_density(ax, density, interval)
-    draw_energies(ax, 1 if density is None else 1 + STRIP, "x-small" if legend else 5.5)
     if title:
         # Names are not formulas, whatever characters they have.
         ax.set_title(title, fontsize="medium" if legend else "small", family=FAMILY,
                      y=1.05 + (STRIP if density is not None else 0), parse_math=False)  # fmt: skip
     if legend:
         draw_key(ax)
-    return ax
 
 
 def plot_sequence(table: Table, ax: Axes | None = None) -> tuple[Axes, int]:
@@ -229,7 +254,8 @@ def plot_sequence(table: Table, ax: Axes | None = None) -> tuple[Axes, int]:
     Returns
     -------
     ax : `~matplotlib.axes.Axes`
-        The classes in their colours, with the intervals of each source.
+        The classes in their colours, with the intervals of each source; of many sources with the
+        median interval alone.
     n : int
         Number of sources drawn.
 
@@ -246,7 +272,7 @@ def plot_sequence(table: Table, ax: Axes | None = None) -> tuple[Axes, int]:
     >>> estimates = estimate('catalogs/demo_seds.zip', rest=True)
     >>> ax, n = plot_sequence(estimates, Figure().add_subplot())
     >>> ax.get_xlabel()
-    'log₁₀ (ν_peak / Hz), rest frame'
+    'log₁₀ (νₚₑₐₖ / Hz), rest frame'
     """
     ends = ("", "_lo", "_hi")
     names = [name for name in table.colnames if name.endswith("log_nu_peak_rest")]
@@ -262,15 +288,34 @@ def plot_sequence(table: Table, ax: Axes | None = None) -> tuple[Axes, int]:
     known = np.isfinite(x).all(axis=0) & np.isfinite(y).all(axis=0)
     classes = np.asarray(table[f"{prefix}peak_class"]).astype(str)
     ax = axes_or_current(ax)
+    few = known.sum() <= _FEW
     for name, colour, marker in zip(SED_CLASSES, (RED, GREEN, BLUE), "osD", strict=True):
         rows = known & (classes == name)
         if rows.any():
-            errors = [np.abs(a[1:, rows] - a[0, rows]) for a in (x, y)]
-            ax.errorbar(x[0, rows], y[0, rows], errors[1], errors[0], fmt=marker, ms=4,
-                        color=colour, ecolor=colour, elinewidth=0.4, alpha=0.7,
-                        label=f"{name} ({rows.sum()})")  # fmt: skip
-    ax.set_xlabel("log₁₀ (ν_peak / Hz), rest frame", family=FAMILY)
+            ax.plot(x[0, rows], y[0, rows], marker, ms=4, color=colour, mew=0, alpha=0.7,
+                    label=f"{name} ({rows.sum()})")  # fmt: skip
+            if few:
+                _draw_bars(ax, x[:, rows], y[:, rows], colour)
+    if known.any() and not few:
+        _draw_median(ax, x[:, known], y[:, known], table.meta.get("PILEVEL", 0.95))
+    ax.set_xlabel("log₁₀ (νₚₑₐₖ / Hz), rest frame", family=FAMILY)
     ax.set_ylabel("log₁₀ (νLν at the peak / erg s⁻¹)", family=FAMILY)
     if known.any():
         ax.legend(frameon=False, fontsize="small")
     return ax, int(known.sum())
+
+
+def _draw_bars(ax, x, y, colour, **look):
+    """Intervals of sources: value, lower and upper end, shape (3, n) each."""
+    errors = [np.abs(a[1:] - a[0]) for a in (x, y)]
+    ax.errorbar(x[0], y[0], errors[1], errors[0], fmt="none", ecolor=colour, zorder=1.5,
+                **{"elinewidth": 0.5, "alpha": 0.7} | look)  # fmt: skip
+
+
+def _draw_median(ax, x, y, level):
+    """The median interval as one cross below all sources, where their own would hide them."""
+    ends = [np.median(a - a[0], axis=1)[:, None] for a in (x, y)]
+    low, bottom = ax.get_xlim()[0], ax.get_ylim()[0]
+    place = low - ends[0][1] + 0.1, bottom - ends[1][2]
+    _draw_bars(ax, ends[0] + place[0], ends[1] + place[1], BLACK, elinewidth=1, alpha=1,
+               label=f"median {100 * level:g}-percent intervals")  # fmt: skip

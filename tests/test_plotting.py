@@ -5,10 +5,11 @@ import io
 import matplotlib as mpl
 import numpy as np
 import pytest
+from astropy.table import Table
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 
-from blase_astro import plot, plotting
+from blase_astro import drawing, plot, plotting
 from blase_astro.evaluate import (
     class_groups,
     figures,
@@ -282,7 +283,7 @@ def test_plot_in_one_line(ax, ensemble_dir, tmp_path):
     sed.write(tmp_path / "a$b.txt", format="vou-sed")
     assert plot(tmp_path / "a$b.txt", ax, ensemble=ensemble_dir, level=0.5) is ax
     assert {"estimated peak", "50-percent interval"} <= set(_legend(ax))
-    assert ax.get_title().startswith("a$b.txt\nlog ν_peak = ")
+    assert ax.get_title().startswith("a$b.txt\nlog νₚₑₐₖ = ")
     bare = plot(SED["frequency", "nufnu"], Figure().add_subplot(), estimate=False, title="x")
     assert bare.get_title() == "x"
     assert "estimated peak" not in _legend(bare)
@@ -325,3 +326,40 @@ def test_units_are_honoured():
         for sed in (sed_table(nu, flux), other)
     ]
     assert_allclose(*drawn)
+
+
+def test_ticks_do_not_crowd(ax):
+    """Halves or whole numbers of dex, seven at most, whatever the range."""
+    for low, high in ((-12.3, -11.9), (-14, -11), (-16.2, -9), (-40, -9), (-300, 300)):
+        ax.set_ylim(low, high)
+        drawing.set_flux_ticks(ax)
+        ticks = ax.get_yticks()
+        assert len(ticks) <= 7
+        assert_array_equal(2 * ticks, np.round(2 * ticks))
+
+
+def test_the_frame_stays_from_page_to_page(tmp_path):
+    """It is drawn anew only where the bins or the strip are others; what it frames is not kept."""
+    log_nu = np.linspace(10, 18, 81)
+    plain = {"sed": SED, "title": "plain"}
+    strip = plain | {"density": (log_nu, normal_cdf(log_nu, 13.2, 0.3)), "title": "strip"}
+    figure, axes = sheet._page(1)
+    seen = []
+    for _ in sheet._drawn([plain, plain, strip, strip, plain], figure, axes):
+        frame = [artist for artist in sheet._artists(axes[0]) if artist.get_zorder() == 0.5]
+        seen.append((len(sheet._artists(axes[0])), *map(id, frame)))
+    assert seen[0] == seen[1] != seen[2] == seen[3] != seen[4]
+    assert seen[0][0] == seen[4][0]
+
+
+def test_many_sources_have_one_cross(ax):
+    """Intervals that would hide the points become their median."""
+    n, ends = 60, {"": 0, "_lo": -0.5, "_hi": 1.0}
+    columns = {f"log_nu_peak_rest{end}": np.full(n, 13 + d) for end, d in ends.items()}
+    columns |= {f"log_l_peak{end}": np.full(n, 45 + d) for end, d in ends.items()}
+    table = Table(columns | {"peak_class": ["LSP"] * n}, meta={"PILEVEL": 0.68})
+    assert plotting.plot_sequence(table, ax)[1] == n
+    assert _legend(ax) == ["LSP (60)", "median 68-percent intervals"]
+    few = plotting.plot_sequence(table[:50], Figure().add_subplot())[0]
+    assert _legend(few) == ["LSP (50)"]
+    assert len(few.collections) == 2

@@ -231,7 +231,7 @@ def plot_population(population: Table, ax: Axes | None = None) -> Axes:
     >>> from blase_astro.evaluate import plot_population, population_table
     >>> population = population_table(estimate('catalogs/demo_seds.zip', pdf=True), n_bootstrap=5)
     >>> plot_population(population, Figure().add_subplot()).get_ylabel()
-    'sources per dex'
+    'share of sources per dex'
     """
     from ..drawing import axes_or_current
 
@@ -248,7 +248,7 @@ def plot_population(population: Table, ax: Axes | None = None) -> Axes:
     ax.plot(x, population["training"], color="#D55E00", lw=1, ls="--", label="training sources")
     for edge in CLASS_EDGES:
         ax.axvline(edge, color="#999999", lw=0.8, ls=":")
-    ax.set(xlabel=r"$\log_{10}\,(\nu_{\mathrm{peak}}$ / Hz)", ylabel="sources per dex",
+    ax.set(xlabel=r"$\log_{10}\,(\nu_{\mathrm{peak}}$ / Hz)", ylabel="share of sources per dex",
            xlim=(11.5, 18.5), ylim=(0, None))  # fmt: skip
     ax.legend(fontsize="small")
     return ax

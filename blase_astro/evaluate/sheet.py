@@ -19,6 +19,7 @@ from .. import drawing, plotting
 from ..estimates import estimate_arrays
 from ..io import list_seds, read_seds
 from ..io.output import placed
+from ..sed import BIN_EDGES
 from ..settings import Settings
 from ..times import within
 from ..workers import Workers
@@ -318,31 +319,34 @@ def _page(per_page):
 
     if per_page == 1:
         figure = Figure(figsize=(9, 6))
-        figure.subplots_adjust(left=0.085, right=0.98, bottom=0.2, top=0.77)
+        figure.subplots_adjust(left=0.1, right=0.98, bottom=0.2, top=0.77)
         ax = figure.add_subplot()
-        ax.xaxis.set_label_coords(0.5, -0.07)  # else the size of all ticks is asked for
-        ax.yaxis.set_label_coords(-0.055, 0.5)
+        ax.xaxis.set_label_coords(0.5, -0.08)  # else the size of all ticks is asked for
+        ax.yaxis.set_label_coords(-0.07, 0.5)
         return figure, [ax]
     n_rows = -(-per_page // 3)
     height = 3.2 * n_rows + 0.6
     figure = Figure(figsize=(13, height))
     axes = figure.subplots(n_rows, 3).ravel()
     figure.subplots_adjust(
-        left=0.055, right=0.99, bottom=1.2 / height, top=1 - 0.95 / height, hspace=0.62, wspace=0.13
+        left=0.055, right=0.99, bottom=1.2 / height, top=1 - 0.95 / height, hspace=0.62, wspace=0.15
     )
     for ax in axes:
         ax.tick_params(labelsize="small")
+        ax.xaxis.set_label_coords(0.5, -0.13)
+        ax.yaxis.set_label_coords(-0.12, 0.5)
     return figure, axes
 
 
 def _drawn(panels, figure, axes):
     """Draw page after page on the one figure; how many SEDs are on each."""
-    panels = iter(panels)
+    panels, frames = iter(panels), {}
     alone = len(axes) == 1
     while some := list(islice(panels, len(axes))):
         used = axes[: len(some)]
         for ax, panel in zip(used, some, strict=True):
-            plotting.plot_sed(ax=ax, **panel, legend=alone)
+            _keep_frame(ax, panel, frames, names=alone)
+            plotting.draw_panel(ax, **panel, legend=alone)
         for ax in axes:
             ax.set_visible(ax in used)
         if not alone:
@@ -354,15 +358,36 @@ def _drawn(panels, figure, axes):
         if not alone:
             key.remove()
         for ax in used:
-            for artist in [*ax.lines, *ax.collections, *ax.texts, *ax.patches]:
-                artist.remove()
-            ax.containers.clear()
+            _clear(ax, frames[ax][1])
+
+
+def _keep_frame(ax, panel, frames, *, names):
+    """Leave the frame of the page before where it is that of this SED as well, or draw it."""
+    edges, strip = panel.get("edges", BIN_EDGES), panel.get("density") is not None
+    look = edges.tobytes(), strip
+    if ax in frames and frames[ax][0] == look:
+        return
+    _clear(ax)
+    drawing.draw_frame(ax, edges, names=names, strip=strip)
+    drawing.fix_ticks(ax)
+    frames[ax] = look, _artists(ax)
+
+
+def _artists(ax):
+    return [*ax.lines, *ax.collections, *ax.texts, *ax.patches]
+
+
+def _clear(ax, kept=()):
+    """Remove what was drawn but the frame."""
+    for artist in _artists(ax):
+        if artist not in kept:
+            artist.remove()
+    ax.containers.clear()
+    ax.set_title("")
 
 
 def _label_outer(used):
     """Words at the outer axes of a contact sheet alone."""
     for i, ax in enumerate(used):
-        if i % 3:
-            ax.set_ylabel("")
-        if i + 3 < len(used):
-            ax.set_xlabel("")
+        ax.set_ylabel("" if i % 3 else drawing.FLUX)
+        ax.set_xlabel("" if i + 3 < len(used) else drawing.FREQUENCY)
