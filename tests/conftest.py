@@ -6,11 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from blase_astro.calibration import fit_calibration
 from blase_astro.distribution import Distribution
 from blase_astro.ensemble import Ensemble
 from blase_astro.sed import BIN_EDGES
+
+# How long an example takes says something of the machine and what else it does.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -106,7 +106,7 @@ def test_draws_are_of_the_conditional_distribution(known):
 
 
 @given(st.lists(st.booleans(), min_size=33, max_size=33), st.integers(-1, 4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_draws_keep_what_is_there(filled, bag):
     """And are finite everywhere, whatever is filled."""
     sed = np.where(filled, -12.0, np.nan)[None]

@@ -532,7 +532,7 @@ def as_table(rows):
 
 
 @given(catalogs, st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_rows_are_independent(rows, data):
     """Some of the rows give what these rows give among all."""
     table = as_table(rows)
@@ -545,7 +545,7 @@ def test_rows_are_independent(rows, data):
 
 
 @given(catalogs)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_as_tables_of_one_source(rows):
     """The same as an SED table made for each source by the textbook."""
     points = points_from_bands(as_table(rows), ["Gaia", "AllWISE"])
@@ -580,7 +580,7 @@ rows = st.lists(
 
 
 @given(st.lists(st.tuples(rows, rows, st.booleans()), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_merged_as_tables_are(sources):
     """Merged as arrays: what `merge_seds` does with the tables of each source."""
 

@@ -105,7 +105,7 @@ def test_few_sources_make_one_group():
     assert_allclose([lo[0], hi[0]], norm.ppf([0.1, 0.9]), atol=2e-3)
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(pit=pits, first=levels, second=levels)
 def test_intervals_nest(pit, first, second):
     """A higher level never gives a narrower interval; the distribution stays one."""

@@ -389,7 +389,7 @@ def test_ensembles_with_other_bags(ensembles):
 
 
 @given(order=st.permutations(range(6)), chunk=st.integers(1, 7))
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(derandomize=True, max_examples=25)
 def test_neighbours_and_chunks_do_not_matter(ensembles, order, chunk):
     """Each SED gets the same estimate whatever it is read with."""
     seds = [make_sed(10 * i, i, n=i + 1, factor=1 + i) for i in range(6)]

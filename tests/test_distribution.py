@@ -53,7 +53,7 @@ def test_no_estimate_stays_none(normal):
     assert all(np.isnan(values[2]) and np.isfinite(values[:2]).all() for values in readings)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.booleans(), st.floats(0.001, 0.999))
 def test_quantile_inverts_cdf(seed, base, p):
     """cdf(quantile(p)) = p wherever the distribution has mass."""
@@ -61,7 +61,7 @@ def test_quantile_inverts_cdf(seed, base, p):
     assert_allclose(some.cdf(some.quantile(p)), p, atol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.booleans(), st.floats(10, 20))
 def test_crps_is_the_integral(seed, base, label):
     """The closed form against a fine sum."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
@@ -155,7 +155,6 @@ def test_calibration_is_applied_by_the_number_of_bins():
     )
 
 
-@settings(deadline=None)
 @given(st.integers(1, 1200), st.integers(0, 5))
 def test_batch_size_does_not_matter(n, seed):
     """A row's estimate does not depend on its company."""

@@ -188,7 +188,7 @@ def test_q_value_against_scipy():
     assert np.isnan(with_gap[-1])
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(p=p_values)
 def test_q_value_keeps_order(p):
     """q-values are in the order of the p-values, at least as large and at most 1."""
@@ -198,7 +198,7 @@ def test_q_value_keeps_order(p):
     assert np.all(np.diff(q[np.argsort(p)]) >= 0)
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(shift=st.floats(-5, 5), level=st.floats(0.01, 0.99))
 def test_scores_do_not_depend_on_the_origin(shift, level):
     """Moving labels and estimates together changes no score."""

@@ -20,7 +20,7 @@ import readers
 
 GOOD = readers.seeds()
 FINDS = sorted(mutate.FINDS.glob("*-*"))
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("path", FINDS, ids=lambda path: path.name)

@@ -69,9 +69,7 @@ def test_halves_of_pairs_come_back(halves, form):
 
 
 @pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv", ".parquet"])
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(TEXT, min_size=1, max_size=3))
 def test_any_name_comes_back(tmp_path, suffix, names):
     """Characters of all of Unicode, halves of pairs among them."""

@@ -82,7 +82,7 @@ def test_offsets(simulated, arrays, both):
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 50), st.integers(1, 300))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_any_order_any_block(simulated, arrays, both, random, n_sources, n_rows):
     """Neither the order of the rows nor the size of the blocks changes an estimate."""
     order = list(range(len(simulated.sed)))

@@ -82,7 +82,7 @@ def test_the_training_set_gives_back_its_own_population():
     assert np.abs(moved).max() < 0.15
 
 
-@settings(deadline=None, max_examples=20, derandomize=True)
+@settings(max_examples=20, derandomize=True)
 @given(n=st.integers(1, 5), mean=st.floats(12, 17.5))
 def test_few_sources_change_little(n, mean):
     """One to five sources stay near the training population, wherever they lie."""

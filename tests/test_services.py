@@ -455,7 +455,7 @@ def test_merge_nothing():
         merge_seds([])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(st.floats(7, 26), st.floats(-17, -8), st.sampled_from(["", "WISE", "NVSS"])),

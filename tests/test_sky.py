@@ -160,7 +160,7 @@ def test_what_is_no_position_is_refused(ra, dec, message):
     angle=st.floats(0, 360),
     sep=st.floats(0.01, 60),
 )
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 def test_separation_is_that_of_skycoord(ra, dec, angle, sep):
     """Everywhere on the sphere, the wrap and the poles among it."""
     here = SkyCoord(ra, dec, unit="deg")

@@ -87,7 +87,7 @@ def assert_as_wanted(path, wanted, first="source_id"):
     st.integers(1, 400),
     st.integers(1, 400),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_layouts_and_blocks(flat, wanted, ensemble_dir, tmp_path_factory, kind, group, batch):
     """Any layout, row group and batch gives what arrays give."""
     folder = tmp_path_factory.mktemp("layout")

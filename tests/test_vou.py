@@ -687,7 +687,6 @@ def sed_tables(draw):
 
 
 @given(sed_tables())
-@settings(deadline=None)
 def test_written_tables_are_read_back(sed):
     """read(write(t)) == t."""
     if np.isnan(sed.meta["dec"]):
@@ -789,7 +788,7 @@ ODD_FILES = st.lists(
 
 @given(ODD_FILES | st.binary(max_size=200).map(lambda x: TITLE.encode() + x))
 @example(f"{TITLE}\n{ROW}".encode())
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 def test_both_ways_agree_on_any_file(data):
     """The reader and the fast path see the same rows, also in odd files."""
     assert_same_points(data)
