@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .distribution import Distribution
+from .io.values import numbers
 from .sed import MIN_BINS
 
 if TYPE_CHECKING:
@@ -318,8 +319,7 @@ def read_population(path: AnyPath, training: Population) -> Population:
         raise ValueError(
             f"population: wanted columns log_nu_peak and density, got {', '.join(table.colnames)}"
         )
-    where, height = (np.ma.filled(np.ma.asarray(table[c], float), np.nan) for c in
-                     ("log_nu_peak", name))  # fmt: skip
+    where, height = (numbers(table, column) for column in ("log_nu_peak", name))
     good = len(where) > 1 and np.isfinite(height).all() and (np.diff(where) > 0).all()
     if not good or height.min() < 0 or height.sum() <= 0:
         raise ValueError(f"population: wanted rising log_nu_peak and a {name} that is not negative")

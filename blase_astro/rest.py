@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,7 +73,6 @@ def _log_area(redshift, name):
     return np.log10(4 * np.pi) + 2 * np.log10(distances)
 
 
-@lru_cache
 def named_cosmology(name):
     """A cosmology of astropy by its name."""
     from astropy import cosmology

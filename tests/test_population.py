@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import QTable, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -194,6 +194,9 @@ def test_a_population_from_a_file(ensemble_dir, tmp_path):
     by_file = estimate(seds(), ensemble=ensemble_dir, population=tmp_path / "p.ecsv")
     own = estimate(seds(), ensemble=ensemble_dir, population="self")
     assert_allclose(by_file["log_nu_peak"], own["log_nu_peak"], atol=0.1)
+    table = Table({"log_nu_peak": [13.0, 16.0], "density": [1.0, 2.0]}, units=["dex(Hz)", None])
+    plain = read_population(table, TRAINING).share
+    assert (read_population(QTable(table), TRAINING).share == plain).all()
     for wrong, words in (
         ("nowhere.ecsv", "there is no file nowhere.ecsv"),
         (3, "wanted 'training', 'flat', 'self' or a file; got 3"),

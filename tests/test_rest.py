@@ -87,6 +87,16 @@ def test_redshift_of_the_catalog(ensemble_dir):
     assert sum(name.lower() == "redshift" for name in table.colnames) == 1
 
 
+def test_redshift_of_an_sed_with_a_unit(ensemble_dir):
+    """What an SED states may be a Quantity; a velocity is no redshift."""
+    for z, expected in ((0.5 * u.one, 0.5), (0.5 * cu.redshift, 0.5), (3e4 * u.km / u.s, np.nan)):
+        table = sed()
+        table.meta["redshift"] = z
+        assert_allclose(estimate(table, ensemble=ensemble_dir, rest=True)["redshift"], expected)
+    with pytest.raises(ValueError, match=r"cosmology: wanted WMAP1, .*; got FlatLambdaCDM"):
+        estimate(sed(0.5), ensemble=ensemble_dir, rest=True, cosmology=WMAP9)
+
+
 def test_a_velocity_is_no_redshift(ensemble_dir):
     """A unit that is none of a redshift is refused; astropy's own for redshifts is not."""
     catalog = Table({"RA": [10.0], "DEC": [5.0], "z": [0.5], "cz": [30000.0] * u.km / u.s})

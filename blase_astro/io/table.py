@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .values import flags, number, numbers, texts, unit_of
+from .values import column_numbers, flags, number, numbers, texts, unit_of
 
 if TYPE_CHECKING:
     from .._types import Any, ArrayLike, Iterable, Sequence, Table
@@ -230,13 +230,13 @@ def _check_columns(table):
         )
 
 
-def _meta(meta, key, unit=None):
+def _meta(meta, key, unit):
     """A number of a table's metadata, NaN where there is none."""
     value = meta.get(key, meta.get(key.upper()))
-    if unit and hasattr(value, "to_value"):
+    if hasattr(value, "to_value"):  # a Quantity
         try:
-            value = value.to_value(unit)
-        except (ValueError, TypeError):
+            value = column_numbers(np.atleast_1d(value), key, unit)
+        except ValueError:
             return np.nan
     return number(value.item() if isinstance(value, np.ndarray) and value.size == 1 else value)
 
@@ -252,7 +252,7 @@ def standard_meta(meta):
     FITS writes keys in capitals.
     """
     ra, dec = known_position(_meta(meta, "ra", "deg"), _meta(meta, "dec", "deg"))
-    redshift = _meta(meta, "redshift")
+    redshift = _meta(meta, "redshift", "")
     named = {key.lower() if key in _CAPITALS else key: value for key, value in meta.items()}
     redshift = redshift if 0 < redshift < np.inf else np.nan
     return named | {"ra": ra, "dec": dec, "redshift": redshift}
