@@ -71,7 +71,8 @@ def estimate_binned(
     binned = np.where((n_bins >= MIN_BINS)[:, None], binned, np.nan)
     source, sep, n_near = settings.first.find_source((ra, dec), settings.radius)
     bag = settings.first.bag_of(source)
-    columns, posterior = {}, None
+    posterior = None
+    columns: dict[str, np.ndarray] = {}
     flags = reasons(ra, dec, n_bins, n_near, unread=unread, foreign=foreign)
     for target, ensemble in settings.ensembles.items():
         own = _bag(ensemble, settings, (ra, dec), bag)

@@ -10,7 +10,7 @@ import numpy as np
 from .sed import MIN_BINS, mean_level
 
 if TYPE_CHECKING:
-    from ._types import Any, Ensemble
+    from ._types import Any, ArrayLike, Ensemble
 
 __all__ = [
     "FEW_BINS",
@@ -113,7 +113,7 @@ def flag_names(flags: int) -> str:
     >>> flag_names(48)
     'FEW_BINS ONE_SIDED'
     """
-    return " ".join(flag.name for flag in Flag if flag & int(flags))
+    return " ".join(str(flag.name) for flag in Flag if flag & int(flags))
 
 
 def reasons(
@@ -122,7 +122,7 @@ def reasons(
     n_bins: np.ndarray,
     n_near: np.ndarray,
     *,
-    unread: bool = False,
+    unread: ArrayLike = False,
     foreign: bool = False,
 ) -> np.ndarray:
     """Flags that need no estimate.

@@ -235,7 +235,7 @@ def _groups(source):
     return heads[np.sort(first)], np.append(0, np.cumsum(np.bincount(row_group))), order
 
 
-def estimate_sources(blocks: Any, settings: Any) -> Iterator[dict[str, np.ndarray]]:
+def estimate_sources(blocks: Any, settings: Any) -> Iterator[tuple[Any, ...]]:
     """Estimates of measurements, block by block.
 
     Parameters

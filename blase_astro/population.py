@@ -313,7 +313,7 @@ def read_population(path: AnyPath, training: Population) -> Population:
     """
     from .io.files import read_catalog
 
-    table = path if hasattr(path, "colnames") else read_catalog(path)
+    table: Any = path if hasattr(path, "colnames") else read_catalog(path)
     name = next((c for c in ("density", "share") if c in table.colnames), None)
     if name is None or "log_nu_peak" not in table.colnames:
         raise ValueError(

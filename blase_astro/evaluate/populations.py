@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_population", "population_of", "population_table", "write_population_figure"]
 
 # What is shown is the distribution itself: more steps, less smoothing than for a prior.
-_SHARP = {"n_steps": 30, "smoothing": 0.1, "mixed_in": 1.0}
+_SHARP: dict[str, Any] = {"n_steps": 30, "smoothing": 0.1, "mixed_in": 1.0}
 
 
 def population_table(

@@ -152,10 +152,9 @@ def write_simulated(points: Points, output: AnyPath, *, overwrite: bool = False)
     """
     import zipfile
 
-    pack = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 4}
     with (
         placed(output, overwrite=overwrite) as beside,
-        zipfile.ZipFile(beside, "w", **pack) as archive,
+        zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive,
     ):
         for name, text in zip(points.name, _texts(points), strict=True):
             archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
