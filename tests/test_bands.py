@@ -467,6 +467,17 @@ def test_magnitudes_of_a_system_that_the_column_states(unit, kind):
     np.testing.assert_allclose(points.nufnu, (flux * frequency).to_value("erg / (s cm2)"))
 
 
+def test_positions_have_units():
+    """An hour of right ascension is fifteen degrees, or the source is sought elsewhere."""
+    table = Table({"Gmag": [16.0, 16.0]})
+    for ra, dec in (
+        ([150.0, np.nan], [2.0, 3.0]),
+        ([10.0, np.nan] * u.hourangle, np.radians([2.0, 3.0]) * u.rad),
+    ):
+        points = points_from_bands(table, "Gaia", ra, dec)
+        np.testing.assert_allclose([points.ra, points.dec], [[150.0, np.nan], [2.0, np.nan]])
+
+
 def test_frequencies_as_energies_and_wavelengths():
     """The table of bands takes them as an SED does."""
     bands = QTable({"column": ["x"], "frequency": [1.0] * u.keV, "unit": ["mJy"]})

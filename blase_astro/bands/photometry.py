@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..io.table import Points
+from ..sky import icrs
 from .columns import element, find, numbers
 from .sets import NO_ERROR, checked_rows, factor, read_bands, table_of, vector_lengths
 
@@ -135,7 +136,7 @@ def points_from_bands(
     bands : str, path-like, `~astropy.table.Table` or list of these
         As for `read_bands`; what `bands_in` returns saves time where a catalog comes in blocks.
     ra, dec : array_like, shape (n,), optional
-        Positions in degrees (ICRS).
+        Positions (ICRS), degrees without unit.
     ebv : str, optional
         Column with E(B-V): fluxes of the bands that have a coefficient are freed of Galactic
         extinction; where it is not known, not positive or a filler they stay as they are.
@@ -179,10 +180,14 @@ def points_from_bands(
         flux[i], upper[i], lower[i], limit[i] = _measured(table, row, reddening)
     sed, band = np.nonzero((np.isfinite(flux) & (flux > 0)).T)
     unknown = np.full(n, np.nan)
+    if ra is None or dec is None:
+        ra, dec = unknown, unknown
+    else:
+        ra, dec = icrs((ra, dec), strict=False)
     return Points(
         name=list(map(str, range(n))),
-        ra=unknown if ra is None else np.asarray(ra, float),
-        dec=unknown if dec is None else np.asarray(dec, float),
+        ra=ra,
+        dec=dec,
         redshift=unknown,
         error=[""] * n,
         sed=sed,
