@@ -158,7 +158,10 @@ def _say_join(sed, ambiguous, found, say):
         say(f"SEDs of no row: {', '.join(str(name) for name in alone[:5])}{more}")
     if ambiguous.any():
         say(f"ambiguous: {int(ambiguous.sum())} rows (flag AMBIGUOUS_SED), the nearest was taken")
-    for name, message in zip(found["name"][used], found["message"][used], strict=True):
+    # Which row an SED that cannot be read belongs to is not known, but that it was there.
+    unread = np.asarray(found.get("peak_flags", Flag.READ_ERROR)) & Flag.READ_ERROR != 0
+    told = np.isin(np.arange(len(found["name"])), used) | unread
+    for name, message in zip(found["name"][told], found["message"][told], strict=True):
         if message:
             say(f"no estimate: {name}: {message}")
 

@@ -755,3 +755,16 @@ def test_print_shows_what_matters(sed, ensemble_dir):
     assert max(map(len, str(table).splitlines())) < 100
     assert "p_lsp" in str(table["name", "p_lsp"])
     assert table["name", "n_points"].colnames == ["name", "n_points"]
+
+
+def test_seds_that_are_missing_are_said(blase, sed, archive, tmp_path, capsys):
+    """A word mistyped writes no catalog without estimates; one of several is named."""
+    catalog, output = "catalogs/demo_catalog.fits", tmp_path / "out.fits"
+    assert blase("annotate", catalog, "missing.zip", "-o", output) == 1
+    assert "blase: error: [Errno 2] No such file or directory: 'missing.zip'" in (
+        capsys.readouterr().err
+    )
+    assert not output.exists()
+    assert blase("annotate", catalog, "missing.zip", "catalogs/demo_seds.zip", "-o", output) == 0
+    err = capsys.readouterr().err
+    assert "blase: no estimate: missing.zip: [Errno 2] No such file or directory" in err
