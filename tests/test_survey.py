@@ -352,6 +352,9 @@ COLUMNS |= {"nufnu": [1e-14, 1e-14]}
         ({"nufnu": ["1", "2"]}, "column 'nufnu' holds string; wanted numbers"),
         ({"upper_limit": ["1", "2"]}, "column 'upper_limit' holds string; wanted true or false"),
         ({"source_id": [1, None]}, "row 1 has no source_id"),
+        ({"source_id": [1.0, np.nan]}, "row 1 has no source_id"),
+        ({"source_id": [None, None]}, "column 'source_id' holds null; wanted numbers or text"),
+        ({"source_id": [[1], [2]]}, r"column 'source_id' holds list<.*>; wanted numbers or text"),
         ({"frequency": [[1e9], [1e9]]}, "column 'nufnu' holds double; wanted lists"),
         (
             {"frequency": [[1e9], [1e9, 2e9]], "nufnu": [[1e-14], [1e-14]]},
@@ -366,6 +369,64 @@ def test_refused(changed, words, ensemble_dir, tmp_path):
     parquet.write_table(pa.table(columns), tmp_path / "p.parquet")
     with pytest.raises(ValueError, match=rf"p\.parquet: .*{words}"):
         estimate_parquet(tmp_path / "p.parquet", tmp_path / "o.parquet", ensemble=ensemble_dir)
+    assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
+
+
+@pytest.mark.parametrize("population", ["training", "self"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"upper_limit": [0, None]},
+        {"upper_limit": [0.0, None], "duplicate": [None, 0]},
+        {"catalog": [1, 2]},
+        {"catalog": [None, None]},
+        {"source_id": [b"1", b"\xff"]},
+    ],
+)
+def test_types_of_other_writers(changed, population, ensemble_dir, tmp_path):
+    """Numbers for yes and no, names of catalogs as numbers, text that is called bytes."""
+    parquet.write_table(pa.table(COLUMNS | changed), tmp_path / "p.parquet")
+    counts = estimate_parquet(
+        tmp_path / "p.parquet",
+        tmp_path / "o.parquet",
+        ensemble=ensemble_dir,
+        population=population,
+    )
+    assert counts["sources"] == 2
+    assert counts["NO_POINTS"] == ("upper_limit" in changed)
+
+
+def _damaged(path, kind):
+    """A catalog in Parquet of points that is damaged in some way."""
+    table = pa.table(COLUMNS)
+    if kind == "YAML":
+        table = table.replace_schema_metadata({b"table_meta_yaml": b"}{"})
+    if kind == "VOTable":
+        table = table.replace_schema_metadata({b"IVOA.VOTable-Parquet.content": b"<junk"})
+    if kind == "names":
+        table = table.append_column("ra", pa.array([1.0, 2.0]))
+    parquet.write_table(table, path)
+    if kind == "pages":
+        data = path.read_bytes()
+        path.write_bytes(data[:4] + b"\xff" * 40 + data[44:])
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("YAML", "what it says of its columns is damaged"),
+        ("VOTable", "what it says of its columns is damaged"),
+        ("names", "two columns have the name 'ra'"),
+        ("pages", "could not be read"),
+    ],
+)
+def test_damaged_files_are_named(kind, words, ensemble_dir, tmp_path):
+    """Whatever pyarrow and astropy make of them: one error with the file, and no output."""
+    path, output = tmp_path / "p.parquet", tmp_path / "o.parquet"
+    _damaged(path, kind)
+    for work in (estimate_parquet, match_parquet):
+        with pytest.raises((ValueError, OSError), match=rf"p\.parquet.*{words}"):
+            work(path, output, ensemble=ensemble_dir)
     assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
 
 

@@ -56,7 +56,7 @@ def read_parquet(path: AnyPath) -> Table:
     except pa.ArrowException as error:
         raise ValueError(str(error)) from None
     table = as_table(arrow)
-    described = _described(arrow.schema.metadata or {}, table)
+    described = _described(arrow.schema, table)
     return serialize._construct_mixins_from_columns(described)
 
 
@@ -83,8 +83,9 @@ def as_table(arrow: Any) -> Table:
     from astropy.table import Table
 
     table = Table()
-    for name in dict.fromkeys(arrow.column_names):
-        table[name] = _column(arrow[name])
+    for i, name in enumerate(arrow.column_names):
+        if name not in table.colnames:  # one column may be selected twice
+            table[name] = _column(arrow.column(i))
     return table
 
 
@@ -134,7 +135,19 @@ def _as_text(value):
     return "" if value is None else str(value)
 
 
-def _described(metadata, table):
+def _described(schema, table):
+    """The table with what a file says of its columns: names that tell them apart, and more."""
+    twice = [name for name in table.colnames if schema.names.count(name) > 1]
+    if twice:
+        raise ValueError(f"two columns have the name {twice[0]!r}")
+    try:
+        return _with_words(schema.metadata or {}, table)
+    except Exception as error:  # YAML and XML from strangers raise whatever they like
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"what it says of its columns is damaged ({reason})") from None
+
+
+def _with_words(metadata, table):
     """Units, descriptions and the like of the columns, from either set of metadata."""
     from astropy.table import meta
 
@@ -185,7 +198,7 @@ def described_columns(schema: Any) -> Table:
     >>> described_columns(parquet.read_schema('demo.parquet'))['RAJ2000'].unit
     Unit("deg")
     """
-    return _described(schema.metadata or {}, as_table(schema.empty_table()))
+    return _described(schema, as_table(schema.empty_table()))
 
 
 def rows_as_table(arrow: Any, names: Sequence[str], like: Table) -> Table:

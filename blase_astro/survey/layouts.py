@@ -153,8 +153,9 @@ def layout_of(schema: Any, path: AnyPath, ra: str | None = None, dec: str | None
             f"{path}: no column tells which source a measurement belongs to; wanted one of "
             f"{', '.join(_SOURCE)}; got {', '.join(schema.names[:12])}"
         )
-    table = described_columns(schema)
+    _check_source(source and schema.field(schema.names.index(source)).type, source, path)
     try:
+        table = described_columns(schema)
         lon, lat, frame = find_position(table, ra, dec)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
@@ -166,6 +167,15 @@ def layout_of(schema: Any, path: AnyPath, ra: str | None = None, dec: str | None
     units = {name: table[name].unit for name in table.colnames}
     redshift = _named(schema.names, ("redshift",))
     return Layout(source, lon, lat, nested, measured, units, redshift)
+
+
+def _check_source(kind, name, path):
+    """What identifies sources has to be comparable."""
+    import pyarrow as pa
+
+    kind = kind and (kind.value_type if pa.types.is_dictionary(kind) else kind)
+    if kind and (pa.types.is_nested(kind) or pa.types.is_null(kind)):
+        raise ValueError(f"{path}: column {name!r} holds {kind}; wanted numbers or text")
 
 
 def _check_type(field, name, path):

@@ -84,10 +84,9 @@ def match_parquet(
 
     settings = Settings.of(options)
     try:
-        schema = parquet.read_schema(catalog)
-    except ArrowException as error:
+        known = described_columns(parquet.read_schema(catalog))
+    except (ArrowException, ValueError) as error:
         raise ValueError(f"{catalog}: {error}") from None
-    known = described_columns(schema)
     where = find_position(known, ra, dec, frame)
     names = [name for name in (where.lon, where.lat) if name]
     n_rows = parquet.read_metadata(catalog).num_rows
@@ -114,7 +113,13 @@ def match_parquet(
         def check(names, _n_rows):
             check_names(names, like.colnames, replace)
 
-        append_made(catalog, like, make, beside, check, _ROWS)
+        try:
+            append_made(catalog, like, make, beside, check, _ROWS)
+        except (ArrowException, OSError) as error:
+            if getattr(error, "errno", None) is not None:  # of the system, not of the file
+                raise
+            reason = " ".join(str(error).split())
+            raise OSError(f"{catalog} could not be read: {reason}") from error
     if say is not None:
         pair = f"{where.lon} and {where.lat}" if where.lat else where.lon
         say(f"positions: {pair} ({where.frame}), missing in {counts['unknown']} rows")

@@ -119,8 +119,9 @@ class PointFile:
         name, heads, marks, last, row = self.layout.source, [], [], None, 0
         for batch in self._batches(0, self._starts[-1], [name]):
             ids = _plain(batch.column(0))
-            if ids.null_count:
-                at = row + int(np.flatnonzero(np.asarray(ids.is_null()))[0])
+            missing = np.asarray(ids.is_null(nan_is_null=True))
+            if missing.any():
+                at = row + int(np.flatnonzero(missing)[0])
                 raise ValueError(f"{self.path}: row {at} has no {name}; wanted one in each row")
             new = _changes(ids)
             if len(ids) and last is not None:
@@ -164,11 +165,21 @@ class PointFile:
         groups = [i for i in range(first, len(self._starts) - 1) if self._starts[i] < stop]
         size = _ROWS if self.layout.nested is None else _NESTED_ROWS
         row = int(self._starts[first])
-        for batch in self._file.iter_batches(size, row_groups=groups, columns=columns):
+        for batch in self._read(size, groups, columns):
             lo, hi = max(start - row, 0), min(stop - row, len(batch))
             row += len(batch)
             if hi > lo:
                 yield batch.slice(lo, hi - lo)
+
+    def _read(self, size, groups, columns):
+        """Batches of row groups; what pyarrow stumbles over is an error that names the file."""
+        from pyarrow import ArrowException
+
+        try:
+            yield from self._file.iter_batches(size, row_groups=groups, columns=columns)
+        except (ArrowException, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise OSError(f"{self.path} could not be read: {reason}") from error
 
     def _flat_sources(self, start, stop):
         """Whole sources of rows that are one measurement each."""
@@ -243,13 +254,17 @@ def _heads_of(table, layout):
 
 def _values(array, column, layout, name=None):
     """A column of pyarrow as numpy knows it, with its unit; ``name`` is what it means."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     array = _plain(array)
     if name == "catalog":  # VOU_Blazars calls copies that are corrected for EBL so
+        if not any(word in str(array.type) for word in ("string", "utf8")):
+            return np.zeros(len(array), bool)
         return np.asarray(pc.fill_null(pc.equal(array, "DEBL"), False))
     if name in ("upper_limit", "duplicate"):
-        return np.asarray(pc.fill_null(array, name == "upper_limit")).astype(bool)
+        unknown = pa.scalar(int(name == "upper_limit")).cast(array.type)
+        return np.asarray(pc.fill_null(array, unknown)).astype(bool)
     values = array.to_numpy(zero_copy_only=False)
     unit = None if layout.nested and name else layout.units.get(column)
     if unit is None or values.dtype.kind not in "fiu":
@@ -339,4 +354,8 @@ def _marks(ids):
 def _identities(ids):
     """What identifies sources as an array of numbers or text."""
     values = ids.to_numpy(zero_copy_only=False)
-    return values.astype(str) if values.dtype.kind == "O" else values
+    if values.dtype.kind != "O":
+        return values
+    if len(values) and isinstance(values[0], bytes):  # text of writers who do not call it so
+        values = np.array([v.decode("utf-8", "backslashreplace") for v in values], object)
+    return values.astype(str)
