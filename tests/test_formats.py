@@ -126,6 +126,28 @@ def test_ecsv_keeps_its_lines(tmp_path):
     assert back.meta["PILEVEL"] == 0.95
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        """delimiter: ","\ndatatype:\n- {name: id, datatype: string}\nmeta: {mine: 1}""",
+        """{delimiter: ',', datatype: [{name: id, datatype: string}], meta: {mine: 1}}""",
+        """datatype:\n  - name: id\n    datatype: string\ndelimiter: ','\nmeta:\n  mine: 1""",
+        """datatype: [{name: id, datatype: string}]\nmeta: !!omap\n- {mine: 1}\ndelimiter: ','""",
+    ],
+)
+def test_ecsv_of_other_writers(tmp_path, header):
+    """Whatever way of YAML a header is written in, and whichever quotes the delimiter has."""
+    lines = ["%ECSV 1.0", "---", *header.splitlines()]
+    text = "".join(f"# {line}\n" for line in lines) + 'id\n007\n"a,b"\nc\n'
+    new = appended(tmp_path, text, ".ecsv").splitlines()
+    assert new[-2].startswith('"a,b",')
+    back = read_catalog(tmp_path / "out.ecsv")
+    assert back["id"].tolist() == ["007", "a,b", "c"]
+    assert back["kind"].tolist() == NEW["kind"].tolist()
+    assert back["nu"].unit == "Hz"
+    assert (back.meta["mine"], back.meta["PILEVEL"]) == (1, 0.95)
+
+
 @pytest.mark.parametrize("suffix", [".fits", ".vot", ".csv", ".parquet"])
 def test_odd_columns_go_to_every_format(tmp_path, suffix):
     """Objects, times and half floats of ECSV: as the format can hold them."""

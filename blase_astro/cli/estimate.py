@@ -229,7 +229,7 @@ def _run_annotate(options):
             "ebv": options.ebv,
             "redshift": options.redshift,
         } | times(options)
-        # One by itself that cannot be read is an error; of several it is what the others do without.
+        # One alone that cannot be read is an error; of several it is an SED that says so.
         columns = _appended(options, settings, seds[0] if len(seds) == 1 else seds or None)
     return _flag_summary(columns, options)
 

@@ -335,6 +335,8 @@ def append_to_ecsv(
     ValueError
         If the file has no header of ECSV.
     """
+    from astropy.table import meta
+
     with _open(source) as file:
         lines = file.readlines()
     head = [line for line in lines if line.startswith("#")]
@@ -342,7 +344,7 @@ def append_to_ecsv(
         raise ValueError(f"{source}: no header of ECSV")
     body = [line for line in lines if not line.startswith("#")]
     yaml = [line[2:].rstrip("\r\n") for line in head[2:]]
-    mark = "," if any(line.startswith("delimiter: ','") for line in yaml) else " "
+    mark = meta.get_header_from_yaml(yaml).get("delimiter", " ")
     records = list(_records(iter(body), mark))
     names = records[0][1] if records else []
     new = [columns.colnames, *_ecsv_rows(columns)]

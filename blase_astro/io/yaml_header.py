@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def extended_yaml(lines: list[str], columns: Table) -> list[str]:
     ['datatype:', '- {name: x, datatype: float64}', '- {name: y, datatype: int64}', \
 'meta: !!omap', '- {level: 0.95}']
     """
-    head, items, tail = _parts(lines)
+    head, items, tail = _parts(lines, bool(columns.meta))
     new = yaml_lines(columns)
     _, new_items, new_tail = _parts(new)
     added = {_name_of(item): item for item in new_items}
@@ -79,14 +80,45 @@ def _name_of(item):
     return meta.get_header_from_yaml(["datatype:", *item])["datatype"][0]["name"]
 
 
-def _parts(lines):
-    """What stands before the columns, the lines of each column, and what stands behind."""
+def _parts(lines, words=False):
+    """What stands before the columns, the lines of each column, and what stands behind.
+
+    Where there are ``words`` to add, the latter is the metadata as astropy writes it.
+    """
+    from astropy.table import meta
+
+    parts = _split(lines)
+    if [line for line in lines if line.strip()] in ([], ["datatype:"]):
+        return parts
+    header = meta.get_header_from_yaml(lines)
+    starts = [item[0].startswith("- ") for item in parts[1]]
+    plain = len(starts) == len(header["datatype"] or ()) and all(starts)
+    others = [line for line in parts[2] if line.startswith("meta:")]
+    if plain and not (words and others and others != ["meta: !!omap"]):
+        return parts
+    return _split(_as_astropy_writes(header))
+
+
+def _as_astropy_writes(header):
+    """Lines of a header that another program laid out otherwise; JSON is YAML."""
+    columns, said = header.pop("datatype") or [], header.pop("meta", None) or {}
+    return [
+        *(f"{key}: {json.dumps(value)}" for key, value in header.items()),
+        "datatype:",
+        *(f"- {json.dumps(column)}" for column in columns),
+        "meta: !!omap",
+        *(f"- {json.dumps({key: value})}" for key, value in said.items()),
+    ]
+
+
+def _split(lines):
+    """The work of `_parts`, of lines as astropy writes them."""
     first = next((i for i, line in enumerate(lines) if line.rstrip() == "datatype:"), None)
     if first is None:
         return [*lines, "datatype:"], [], []
     items, i = [], first + 1
     while i < len(lines) and lines[i][:2] in ("- ", "  "):
-        if lines[i].startswith("- "):
+        if lines[i].startswith("- ") or not items:
             items.append([])
         items[-1].append(lines[i])
         i += 1
