@@ -182,6 +182,29 @@ def test_complex_columns_go_to_every_format(tmp_path, suffix):
     assert json.loads(stream.getvalue().splitlines()[1])["v"] == ["(2+0j)", "3j"]
 
 
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv", ".parquet"])
+def test_what_is_masked_stays_unknown(tmp_path, suffix):
+    """Also yes or no; in arrays, where the format has a null in them."""
+    mask = [False, False, True]
+    table = Table({"b": MaskedColumn([True, False, True], mask=mask, description="so?")})
+    table["i"] = MaskedColumn([999999, 2, 3], mask=mask)
+    table["s"] = MaskedColumn(np.array([16959, 63, 3], np.int16), mask=mask)
+    table["u"] = MaskedColumn(np.array([255, 63, 3], np.uint8), mask=mask)
+    if suffix != ".parquet":
+        table["a"] = MaskedColumn([[1, 2]] * 3, mask=[[False, False]] * 2 + [[True, False]])
+        table["f"] = MaskedColumn([[0.5, 2]] * 3, mask=[[False, False]] * 2 + [[True, False]])
+    write_table(table, tmp_path / f"a{suffix}")
+    back = read_catalog(tmp_path / f"a{suffix}")
+    assert back["b"].tolist() == [True, False, None]
+    assert back["b"].description == "so?"
+    assert back["i"].tolist() == [999999, 2, None]
+    assert back["s"].tolist() == [16959, 63, None]
+    assert back["u"].tolist() == [255, 63, None]
+    if suffix != ".parquet":
+        assert back["a"].tolist() == [[1, 2], [1, 2], [None, 2]]
+        assert np.isnan(np.ma.filled(back["f"][2][0], np.nan))
+
+
 # -- VOTable -------------------------------------------------------------------------------------
 
 PREFIXED = """<?xml version='1.0' encoding='{encoding}'?>

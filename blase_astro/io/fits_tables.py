@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .votable_files import null_of
 from .yaml_header import extended_yaml
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def write_fits(table: Table, path: AnyPath) -> None:
     from astropy.io import fits
 
     _check_width(len(table.colnames))
-    table.write(path, format="fits", overwrite=True)
+    _with_nulls(table).write(path, format="fits", overwrite=True)
     with fits.open(path, mode="update", memmap=False) as hdus:
         header = hdus[1].header
         for i in range(1, header["TFIELDS"] + 1):
@@ -103,6 +104,24 @@ def write_fits(table: Table, path: AnyPath) -> None:
         _add_history(header, table.meta)
         for hdu in hdus:
             hdu.add_checksum()
+
+
+def _with_nulls(table):
+    """The table with nulls that no row has; astropy takes 999999, and yes where it is unknown."""
+    from astropy.table import MaskedColumn
+
+    table = table.copy(copy_data=False)
+    for name in table.colnames:
+        column, mask = table[name], getattr(table[name], "mask", False)
+        if not isinstance(column, MaskedColumn) or not np.any(mask):
+            continue
+        if column.dtype == bool:
+            column = column.astype(np.int16)
+        if column.dtype.kind == "i" or column.dtype == np.uint8:
+            column = column.copy()
+            column.fill_value = null_of(np.ma.getdata(column), mask)
+            table[name] = column
+    return table
 
 
 def _check_width(n):

@@ -222,7 +222,7 @@ def field_element(
     else:
         datatype, shape = _DATATYPES[values.dtype.str[1:]], shape[::-1]
         if values.dtype.kind in "iu" and mask is not None and mask.any():
-            null = element("VALUES", {"null": _null(values, mask)}, prefix=prefix)
+            null = element("VALUES", {"null": null_of(values, mask)}, prefix=prefix)
     meta = info.meta or {}
     attributes = {
         "ID": ID,
@@ -237,7 +237,7 @@ def field_element(
     return element("FIELD", attributes, (words + (null or "")) or None, prefix)
 
 
-def _null(values, mask):
+def null_of(values, mask):
     """A whole number that no row has."""
     lowest = int(np.iinfo(values.dtype).min) if values.dtype.kind == "i" else 255
     there = set(np.unique(values[~mask]).tolist())
@@ -277,6 +277,10 @@ def cells(column):
     A number that is NaN says so, a masked one is empty (or the null of whole numbers).
     """
     values, mask = plain_values(column)
+    if mask is not None and values.ndim > 1 and mask.any() and values.dtype.kind in "fiu":
+        values = np.where(
+            mask, np.nan if values.dtype.kind == "f" else null_of(values, mask), values
+        )
     if values.dtype.kind == "U":
         texts = [_xml(text) for text in values.tolist()]
     elif values.dtype.kind == "O":
@@ -289,7 +293,7 @@ def cells(column):
         texts = _joined(_numbers(values))
     if mask is None or not mask.any() or values.ndim > 1:
         return texts
-    null = str(_null(values, mask)) if values.dtype.kind in "iu" else ""
+    null = str(null_of(values, mask)) if values.dtype.kind in "iu" else ""
     return [null if hidden else text for text, hidden in zip(texts, mask.tolist(), strict=True)]
 
 
