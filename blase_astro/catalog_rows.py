@@ -11,6 +11,7 @@ from .columns import EMPTY, estimate_columns
 from .estimates import estimate_chunks
 from .flags import Flag
 from .io.given import all_points
+from .io.values import texts
 from .joins import file_keys, join_names, join_sky
 from .position_columns import find_position, positions
 from .sky import known_positions
@@ -23,14 +24,6 @@ __all__ = ["row_estimates", "row_positions"]
 
 # Rows of a catalog whose own photometry is held as measurements at once.
 _ROWS = 20_000
-
-
-def _text(column):
-    """Column of names as a list of str, empty where masked."""
-    values = np.ma.asarray(column)
-    mask = np.ma.getmaskarray(values)
-    decoded = [v.decode() if isinstance(v, bytes) else str(v) for v in np.ma.getdata(values)]
-    return ["" if m else v.strip() for v, m in zip(decoded, mask, strict=True)]
 
 
 def row_positions(
@@ -97,7 +90,7 @@ def row_estimates(
         return _photometry(catalog, seds, settings, position, bands, ebv, **where)
     chunks = read_chunks(seds, settings.first.bin_edges, **reading)
     if sed_column is not None:
-        wanted = _text(catalog[sed_column])
+        wanted = [name.strip() for name in texts(catalog, sed_column)]
         at = dict(zip(wanted, zip(*position, strict=True), strict=True))
         chunks = _with_positions(chunks, {name: p for name, p in at.items() if name})
     parts = list(estimate_chunks(chunks, settings, say))
@@ -141,7 +134,7 @@ def _photometry(catalog, seds, settings, position, bands, ebv, *, sed_column, sa
 def _joined(catalog, sed_column, names, position, at, settings):
     """Which SED belongs to each row, by its name or its position, and where others could have."""
     if sed_column is not None:
-        return join_names(_text(catalog[sed_column]), names)
+        return join_names([name.strip() for name in texts(catalog, sed_column)], names)
     return join_sky(position, at, settings.radius)
 
 

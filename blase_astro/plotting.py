@@ -23,6 +23,7 @@ from .drawing import (
     draw_points,
     set_flux_ticks,
 )
+from .io.values import numbers
 from .sed import BIN_EDGES
 from .targets import SED_CLASSES
 
@@ -281,10 +282,9 @@ def plot_sequence(table: Table, ax: Axes | None = None) -> tuple[Axes, int]:
         wanted = "log_nu_peak_rest and log_l_peak, which --redshift and --rest give"
         raise ValueError(f"the table has no columns {wanted}")
     x, y = (
-        np.array([np.ma.filled(np.ma.asarray(table[f"{prefix}{name}{end}"], float), np.nan)
-                  for end in ends])
+        np.array([numbers(table, f"{prefix}{name}{end}") for end in ends])
         for name in ("log_nu_peak_rest", "log_l_peak")
-    )  # fmt: skip
+    )
     known = np.isfinite(x).all(axis=0) & np.isfinite(y).all(axis=0)
     classes = np.asarray(table[f"{prefix}peak_class"]).astype(str)
     ax = axes_or_current(ax)

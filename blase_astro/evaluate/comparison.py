@@ -8,6 +8,7 @@ import numpy as np
 
 from .._version import __version__
 from ..io import read_points
+from ..io.values import texts
 from ..joins import join_names, join_sky
 from ..position_columns import find_position, positions
 from ..sed import bin_points
@@ -284,8 +285,7 @@ def _names(table, what):
     columns = [name for name in _NAME_COLUMNS if name in table.colnames]
     if not columns:
         raise ValueError(f"{what}: wanted positions, or a column {' or '.join(_NAME_COLUMNS)}")
-    values = [np.ma.filled(np.ma.asarray(table[name]).astype(str), "") for name in columns]
-    return [[str(v).strip() for v in column] for column in values]
+    return [[text.strip() for text in texts(table, name)] for name in columns]
 
 
 def score(table: Table) -> Table:

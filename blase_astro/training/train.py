@@ -24,6 +24,7 @@ from .._version import __version__
 from ..calibration import fit_calibration
 from ..ensemble import TARGETS, Ensemble
 from ..flags import flag_reference
+from ..io.values import numbers
 from ..sed import bin_points, load_bins
 from ..simulate.make import simulate_seds
 from .config import PRESETS
@@ -199,8 +200,7 @@ def _train(table, config, sampling, output, resume, progress, say, trainer):
 
 
 def _labels(table):
-    columns = [np.ma.filled(np.ma.asarray(table[f"log_{t}"], float), np.nan) for t in TARGETS]
-    return np.stack(columns, axis=1)
+    return np.stack([numbers(table, f"log_{target}") for target in TARGETS], axis=1)
 
 
 def _pool(binned, label, bag, simulated, config):
