@@ -25,6 +25,7 @@ from blase_astro.evaluate import (
     write_sheet,
 )
 from blase_astro.io import sed_table
+from blase_astro.io.files import write_table
 
 RNG = np.random.default_rng(31)
 LABELS = Table(
@@ -321,6 +322,23 @@ def test_evaluate_against_truth(files, capsys):
     assert printed.startswith("nufnu_peak")
     assert said == ""
     assert not (files / "report" / "scores_nu_peak.ecsv").exists()
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv", ".csv"])
+def test_the_level_of_the_table_counts(files, capsys, suffix):
+    """Half of the labels are no miss of intervals that were to hold half; CSV cannot say so."""
+    table = ESTIMATES.copy()
+    table.meta["PILEVEL"] = 0.5
+    write_table(table, files / f"half{suffix}")
+    words = [str(files / f"half{suffix}"), "--truth", str(files / "labels.ecsv")]
+    assert main(["evaluate", *words]) == 0
+    printed, said = capsys.readouterr()
+    assert ("95-percent intervals" if suffix == ".csv" else "50-percent intervals") in printed
+    assert ("0.95 is assumed (--level)" in said) == (suffix == ".csv")
+    assert main(["evaluate", *words, "--level", "0.68"]) == 0
+    printed, said = capsys.readouterr()
+    assert "68-percent intervals" in printed
+    assert "assumed" not in said
 
 
 def test_evaluate_usage(files, ensemble_dir, capsys):

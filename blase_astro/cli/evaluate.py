@@ -131,6 +131,8 @@ def _compared(options):
     say(options)(
         f"{len(tables[0])} of {len(estimates)} estimates have one of {len(labels)} known values"
     )
+    if options.level is None and "PILEVEL" not in estimates.meta:
+        say(options)("the table does not say the level of its intervals: 0.95 is assumed (--level)")
     return tables, {"title": f"{options.what} against {options.truth}"}
 
 
