@@ -17,7 +17,7 @@ from blase_astro import bulk
 from blase_astro.catalog import annotate, annotate_file, match, match_file
 from blase_astro.ensemble import Ensemble
 from blase_astro.estimates import estimate, estimate_arrays
-from blase_astro.flags import Flag, flag_names, flag_reference, peak_quality
+from blase_astro.flags import Flag, doubts, flag_names, flag_reference, peak_quality
 from blase_astro.io import read_seds, sed_table
 from blase_astro.sed import bin_seds, points_from_seds
 from blase_astro.settings import Settings
@@ -220,6 +220,13 @@ def test_each_doubt_has_its_flag(ensembles):
         10 ** np.array([8, 9, 9.2, 9.4, 22.3, 23, 23.2, 23.4]), [1e-13] * 4 + [1e-12] * 4
     )
     assert Flag.ONE_SIDED in flags_of(ensemble, radio_and_gamma)
+
+
+def test_members_may_disagree_as_much_as_in_training(ensembles):
+    """The most that is usual is usual."""
+    binned, label = np.full((2, 26), -11.5, np.float32), np.full(2, 14.0)
+    flags = doubts(ensembles["nu_peak"], binned, label, label * 0, np.array([5.0, 5.001]), 0.95)
+    assert (flags & Flag.MEMBERS_DISAGREE != 0).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

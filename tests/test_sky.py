@@ -229,6 +229,16 @@ def test_pairs_and_matches_take_any_radius():
         pairs(*near, *here, np.nan)
 
 
+@pytest.mark.parametrize("radius", [0.5, 8.0, 60.0, 7200.0])
+def test_everything_within_the_radius_is_found(radius):
+    """Whatever part of the radius lies between the declinations, on either side."""
+    part = np.linspace(-0.999, 0.999, 41)
+    around = np.full(41, 10.0), 5.0 + part * radius / 3600
+    found = SkyIndex(np.array([10.0]), np.array([5.0])).nearest(*around, radius)
+    assert (found[0] == 0).all()
+    np.testing.assert_allclose(found[1], np.abs(part) * radius, atol=1e-6 * radius)
+
+
 GALACTIC = SkyCoord(195.405, -19.636, unit="deg", frame="galactic")
 
 
