@@ -224,6 +224,10 @@ def test_the_release_must_be_the_right_one():
         bands_in(lat_catalog(DR2)[0], "4FGL-DR3")
     with pytest.raises(ValueError, match=r"wanted 7 elements in nuFnu_Band.*got 8"):
         bands_in(lat_catalog(DR3)[0], "4FGL-DR2")
+    table = lat_catalog(DR3)[0]
+    table["nuFnu_Band"] = 1e-12
+    with pytest.raises(ValueError, match=r"wanted 8 elements in nuFnu_Band.*got 1"):
+        bands_in(table, "4FGL-DR3")
     table, _ = lat_catalog(DR3)
     table["Unc_Flux_Band"] = np.swapaxes(table["Unc_Flux_Band"], 1, 2)
     with pytest.raises(ValueError, match=r"wanted 8 elements in Unc_Flux_Band.*got 2"):
