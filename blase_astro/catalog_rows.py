@@ -117,7 +117,7 @@ def _photometry(catalog, seds, settings, position, bands, ebv, *, sed_column, sa
         _say_join(sed, ambiguous, {"name": np.array(files.name), "message": unread}, say)
 
     def blocks():
-        for start in range(0, len(catalog), _ROWS):
+        for start in range(0, max(len(catalog), 1), _ROWS):  # at least once: no rows, columns
             rows = slice(start, start + _ROWS)
             at = (coordinate[rows] for coordinate in position)
             points = points_from_bands(catalog[rows], used, *at, ebv=ebv)
@@ -125,8 +125,6 @@ def _photometry(catalog, seds, settings, position, bands, ebv, *, sed_column, sa
 
     chunks = read_chunks(blocks(), settings.first.bin_edges, progress=progress)
     parts = list(estimate_chunks(chunks, settings, say))
-    if not parts:
-        raise ValueError("the catalog has no rows")
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return _spread_to_rows(found, np.arange(len(catalog)), ambiguous, position, settings)
 

@@ -678,6 +678,10 @@ def test_annotate_without_seds(ensembles, monkeypatch):
         for name in ("log_nu_peak", "log_nufnu_peak_hi", "n_points", "peak_flags", "bag"):
             np.testing.assert_allclose(annotated[name], expected[name], rtol=1e-6)
     assert np.isfinite(annotated["log_nu_peak"]).tolist() == [True, True, False]
+    for more in ({}, {"pdf": True, "rest": True, "population": "self"}, {"seds": points}):
+        empty = annotate(catalog[:0], bands=SETS, ensemble=ensembles.values(), **more)
+        assert len(empty) == 0
+        assert {*annotated.colnames} <= {*empty.colnames}
     with pytest.raises(ValueError, match="wanted SEDs, or bands of the catalog itself"):
         annotate(catalog, ensemble=ensembles.values())
 
