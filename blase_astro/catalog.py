@@ -266,7 +266,7 @@ def annotate_file(
         reading = {"jobs": jobs, "progress": progress, "leave_out": output}
         return _annotated(table, seds, reading=reading, **options)
 
-    return _append(catalog, output, make, overwrite, overwrite_columns)
+    return _append(catalog, output, make, overwrite, overwrite_columns, options.get("say"))
 
 
 def match_file(
@@ -304,12 +304,14 @@ def match_file(
     >>> match_file('catalogs/demo_catalog.fits', 'matched.fits').colnames
     ['bag', 'bag_sep', 'bag_source', 'peak_flags']
     """
-    return _append(
-        catalog, output, lambda table: _matched(table, **options), overwrite, overwrite_columns
-    )
+
+    def make(table):
+        return _matched(table, **options)
+
+    return _append(catalog, output, make, overwrite, overwrite_columns, options.get("say"))
 
 
-def _append(catalog, output, make, overwrite, overwrite_columns):
+def _append(catalog, output, make, overwrite, overwrite_columns, say):
     """Read a catalog, make columns of it, append them to a copy of the file."""
     from .io.append import append_columns
     from .io.files import check_output, read_catalog
@@ -317,5 +319,5 @@ def _append(catalog, output, make, overwrite, overwrite_columns):
     check_output(output, overwrite=overwrite)
     columns = make(read_catalog(catalog))
     replace = columns.colnames if overwrite_columns else ()
-    append_columns(catalog, columns, output, overwrite=overwrite, replace=replace)
+    append_columns(catalog, columns, output, overwrite=overwrite, replace=replace, say=say)
     return columns

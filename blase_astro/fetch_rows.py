@@ -173,13 +173,18 @@ def _before(folder, max_age):
     path = folder / STATUS
     if not path.is_file():
         return {}
-    table = Table.read(path, format="ascii.ecsv")
     fresh = time.time() - path.stat().st_mtime < max_age * 86400
-    return {
-        str(row["file"]): (str(row["status"]), int(row["n_points"]), str(row["message"]))
-        for row in table
-        if fresh or row["status"] != "nothing"
-    }
+    try:
+        return {
+            str(row["file"]): (str(row["status"]), int(row["n_points"]), str(row["message"]))
+            for row in Table.read(path, format="ascii.ecsv")
+            if fresh or row["status"] != "nothing"
+        }
+    except Exception as error:  # somebody else's, or damaged: readers raise whatever they like
+        raise OSError(
+            f"{path}: wanted the table that an earlier run left, got something else "
+            f"({' '.join(str(error).split())[:100]}); move it away"
+        ) from error
 
 
 def _write_status(rows, folder):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from blase_astro.cli import main
@@ -768,3 +769,23 @@ def test_seds_that_are_missing_are_said(blase, sed, archive, tmp_path, capsys):
     assert blase("annotate", catalog, "missing.zip", "catalogs/demo_seds.zip", "-o", output) == 0
     err = capsys.readouterr().err
     assert "blase: no estimate: missing.zip: [Errno 2] No such file or directory" in err
+
+
+def test_what_strangers_wrote_is_shown_escaped(tmp_path, capsys):
+    """Neither the name of a file nor what it says of itself turns the terminal's colours."""
+    path = tmp_path / "\x1b[31m.ecsv"
+    table = Table({"RA": [1.0], "DEC": [2.0]}, meta={"BLASECMD": "\x1b[31mblase\x07"})
+    table.write(path, format="ascii.ecsv")
+    assert main(["info", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\\x1b[31m") == 2
+    assert "\x1b" not in out
+
+
+def test_what_cannot_stay_is_said_by_the_command(blase, tmp_path, capsys):
+    """A table of text becomes a binary one."""
+    columns = [fits.Column(n, "F10.4", array=np.array([1.0]), ascii=True) for n in ("RA", "DEC")]
+    table = fits.TableHDU.from_columns(columns)
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "text.fits")
+    assert blase("match", tmp_path / "text.fits", "-o", tmp_path / "out.fits") == 0
+    assert "its table is one of text; the new file has a binary one" in capsys.readouterr().err

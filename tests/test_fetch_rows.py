@@ -115,3 +115,16 @@ def test_fetch_and_annotate(services, tmp_path, ensemble_dir, capsys, monkeypatc
     assert Table.read("b.fits")["n_points"].tolist() == [5, 5, 0, 5]
     services.answers = dict.fromkeys([10, 20, 30], ValueError("nothing there"))
     assert main(["fetch", "seds", "catalog.fits", "-o", "none"]) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["my notes\n", "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: a, datatype: int64}\na\n1\n"],
+)
+def test_a_status_of_somebody_else_is_kept(tmp_path, text):
+    """It is said, and nobody is asked for anything."""
+    (tmp_path / "status.ecsv").write_text(text)
+    catalog = Table({"RA": [10.0], "DEC": [20.0]})
+    with pytest.raises(OSError, match=r"status\.ecsv: wanted the table that an earlier run left"):
+        fetch_seds(catalog, tmp_path)
+    assert (tmp_path / "status.ecsv").read_text() == text

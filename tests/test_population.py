@@ -252,6 +252,14 @@ def ensemble_population(ensemble_dir):
     return Ensemble.load(ensemble_dir).population
 
 
+def test_a_damaged_table_is_said(ensemble_dir, tmp_path):
+    """What is wrong with it, and not that it holds no SED."""
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1 junk")
+    with pytest.raises(OSError, match=r"a\.parquet could not be read as a table"):
+        population_of(path, ensemble=ensemble_dir)
+
+
 def test_wrong_tables(ensemble_dir):
     """Without densities, of other networks, of another population."""
     estimates = estimate(seds(), ensemble=ensemble_dir, pdf=True)

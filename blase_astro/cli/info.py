@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..io.names import shown
 from .options import add_ensemble_option, say, warnings_said
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _about_ensembles(path):
         print(f"{len(ensemble.bin_edges)} frequency bins")
         for name in ("version", "training_set", "created", "preset", "seed"):
             if ensemble.meta.get(name) not in (None, ""):
-                print(f"  {name.replace('_', ' ')}: {ensemble.meta[name]}")
+                print(shown(f"  {name.replace('_', ' ')}: {ensemble.meta[name]}"))
 
 
 def _infos(path):
@@ -86,7 +87,7 @@ def _about_table(path, options):
     table = read_catalog(path)
     known = {str(key).upper(): value for key, value in table.meta.items()} | _infos(path)
     n, m = len(table), len(table.colnames)
-    print(f"{path}: {n} row{'s' * (n != 1)}, {m} column{'s' * (m != 1)}")
+    print(shown(f"{path}: {n} row{'s' * (n != 1)}, {m} column{'s' * (m != 1)}"))
     if not any(key in known for key in _MEANING):
         say(options)("nothing says what made it; CSV keeps columns alone")
         return 1
@@ -97,5 +98,5 @@ def _about_table(path, options):
             if key in ("NUENSEM", "NFENSEM"):
                 same = any(digest.startswith(value) for digest in digests)
                 value += " (the one at hand)" if same else " (another than the one at hand)"
-            print(f"  {words}: {value}")
+            print(shown(f"  {words}: {value}"))
     return 0

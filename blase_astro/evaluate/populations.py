@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -195,11 +197,11 @@ def population_of(
     """
     from ..io.files import file_format, read_catalog
 
-    try:
+    table = None
+    with suppress(ValueError):  # no table by its name
         file_format(source)
-        table = read_catalog(source)
-    except (ValueError, OSError):
-        table = None
+        if os.path.isfile(source):
+            table = read_catalog(source)
     if table is None or "frequency" in table.colnames:
         from ..columns import column_table
 
