@@ -225,7 +225,7 @@ def test_the_release_must_be_the_right_one():
     with pytest.raises(ValueError, match=r"wanted 7 elements in nuFnu_Band.*got 8"):
         bands_in(lat_catalog(DR3)[0], "4FGL-DR2")
     table = lat_catalog(DR3)[0]
-    table["nuFnu_Band"] = 1e-12
+    table.replace_column("nuFnu_Band", [1e-12])
     with pytest.raises(ValueError, match=r"wanted 8 elements in nuFnu_Band.*got 1"):
         bands_in(table, "4FGL-DR3")
     table, _ = lat_catalog(DR3)
