@@ -117,6 +117,9 @@ SAME = {
     ),
     ("joins", 'base = name.rsplit("/", 1)[-1]'),  # the last part of more parts
     ("training/dataset", 'name = name.rsplit("/", 1)[-1]'),
+    ("training/dataset", "label = np.full((len(ra), 2), np.nan)"),  # a third is asked of nobody
+    # What it is divided by goes out again with the sum of the probabilities.
+    ("training/pools", "filled = np.isfinite(binned[column == k]).sum(axis=0)"),
     # Any negative number is no limit.
     (
         "evaluate/comparison",
