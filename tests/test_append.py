@@ -319,6 +319,19 @@ def test_what_a_table_says_of_itself_comes_back(tmp_path, suffix):
         assert {key: meta[key] for key in said} == expected
 
 
+def test_what_another_program_made_of_it_comes_back(tmp_path):
+    """TOPCAT writes numbers as PARAM."""
+    table = votable.from_table(Table({"a": [1, 2]}))
+    first = table.get_first_table()
+    said = {"PILEVEL": 0.5, "NSOURCE": 23, "POPULAT": "given"}
+    for name, value in {**said, "a_long_key": 1.0}.items():
+        kind = {str: "char", int: "int", float: "double"}[type(value)]
+        words = {"datatype": kind, "arraysize": "*"} if kind == "char" else {"datatype": kind}
+        first.params.append(votable.tree.Param(table, name=name, value=value, **words))
+    table.to_xml(str(tmp_path / "a.vot"))
+    assert read_catalog(tmp_path / "a.vot").meta == said
+
+
 def test_formats_can_change_on_the_way(tmp_path):
     """FITS to VOTable: UCDs and descriptions go from cards to attributes, masks stay."""
     table = Table({"name": MaskedColumn(["a", "b", "c", "d", "e"], mask=[0, 1, 0, 0, 0])})

@@ -97,13 +97,18 @@ def read_votable(path: AnyPath) -> Table:
 
 
 def _words(table):
-    """What `add_words` said of a table; keys that are no cards of FITS are not ours."""
-    said = {word.name: word.value for word in (*table.infos, *table.params)}
-    return {
-        key: float(value) if _NUMBER.fullmatch(value) else value
-        for key, value in said.items()
-        if key and _KEY.fullmatch(key) and isinstance(value, str)
-    }
+    """What `add_words` said of a table, or a program that has numbers as PARAM made of it.
+
+    Keys that are no cards of FITS are not ours.
+    """
+    found = {}
+    for word in (*table.infos, *table.params):
+        value = word.value.item() if isinstance(word.value, np.generic) else word.value
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            value = float(value)
+        if word.name and _KEY.fullmatch(word.name) and isinstance(value, (str, int, float)):
+            found[word.name] = value
+    return found
 
 
 def votable_infos(path):
