@@ -446,3 +446,11 @@ def test_csv_in_parts_is_the_whole(tmp_path, monkeypatch, n):
     write_table(table, tmp_path / "parts.csv")
     table.write(tmp_path / "whole.csv", format="ascii.csv", strip_whitespace=False)
     assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_the_longest_name(tmp_path):
+    """Of 255 bytes, also where a file is compressed at the end."""
+    Table({"a": [1]}).write(tmp_path / "a.fits")
+    output = tmp_path / ("x" * 247 + ".fits.gz")
+    append_columns(tmp_path / "a.fits", Table({"b": [1]}), output)
+    assert read_catalog(output).colnames == ["a", "b"]

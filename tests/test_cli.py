@@ -789,3 +789,16 @@ def test_what_cannot_stay_is_said_by_the_command(blase, tmp_path, capsys):
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "text.fits")
     assert blase("match", tmp_path / "text.fits", "-o", tmp_path / "out.fits") == 0
     assert "its table is one of text; the new file has a binary one" in capsys.readouterr().err
+
+
+def test_an_output_that_is_read_is_refused(blase, tmp_path, capsys):
+    """--overwrite does not mean the SEDs themselves, by whatever name they go."""
+    sed = tmp_path / "sed.ecsv"
+    TWO_POINTS.write(sed, format="ascii.ecsv")
+    (tmp_path / "link.ecsv").symlink_to(sed)
+    text, catalog = sed.read_bytes(), "catalogs/demo_catalog.fits"
+    for output in (sed, tmp_path / "link.ecsv"):
+        assert blase("estimate", sed, "-o", output, "--overwrite") == 1
+        assert f"{output} is read and would be lost" in capsys.readouterr().err
+        assert blase("annotate", catalog, sed, "-o", output, "--overwrite") == 1
+    assert sed.read_bytes() == text

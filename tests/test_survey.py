@@ -430,6 +430,15 @@ def test_damaged_files_are_named(kind, words, ensemble_dir, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
 
 
+def test_points_are_not_replaced_by_their_estimates(ensemble_dir, tmp_path):
+    """Not even where files may be replaced."""
+    path = tmp_path / "p.parquet"
+    parquet.write_table(pa.table(COLUMNS), path)
+    with pytest.raises(ValueError, match=r"p\.parquet is read and would be lost"):
+        estimate_parquet(path, path, overwrite=True, ensemble=ensemble_dir)
+    assert parquet.read_table(path).column_names == list(COLUMNS)
+
+
 def test_scattered_rows(ensemble_dir, tmp_path):
     """A source in two places would be two sources: refused, in whichever row groups they are."""
     columns = {n: np.repeat(v, 2) for n, v in COLUMNS.items()} | {"source_id": ["a", "b", "b", "a"]}

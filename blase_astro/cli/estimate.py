@@ -122,6 +122,7 @@ def _seds(options):
 def _run_estimate(options):
     if not options.seds and not options.name:
         options.wrong_usage("nothing to estimate: wanted SED files or --name")
+    _refuse_input(options)
     one_blas_thread()
     with warnings_said(options):
         if are_point_tables(options):
@@ -129,6 +130,14 @@ def _run_estimate(options):
         if options.resume:
             options.wrong_usage("--resume is for point tables in Parquet")
         return _estimate(options)
+
+
+def _refuse_input(options):
+    """Say that the output is one of the SEDs, which no --overwrite means."""
+    if options.output is not None:
+        from ..io.output import refuse_input
+
+        refuse_input(options.output, options.seds)
 
 
 def _estimate(options):
@@ -214,6 +223,7 @@ def _run_annotate(options):
     check_somewhere(options)
     if not options.seds and not options.bands and not options.fetch:
         options.wrong_usage("nothing to estimate from: wanted SEDs, --bands or --fetch")
+    _refuse_input(options)
     one_blas_thread()
     with warnings_said(options):
         check_table(options)

@@ -225,7 +225,7 @@ def append_to_fits(
         If a column to be replaced has another format, or there are too many.
     """
     zipped = str(path).endswith(".gz")
-    plain = path.with_name(path.name + ".plain") if zipped else path
+    plain = path.with_name(".plain") if zipped else path
     _copy_with_columns(source, columns, plain, check, say)
     if zipped:
         with open(plain, "rb") as file, gzip.open(path, "wb") as target:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .._types import AnyPath, Iterator
+    from .._types import AnyPath, Iterator, Sequence
 
-__all__ = ["ExistsAlready", "check_place", "placed", "placed_folder"]
+__all__ = ["ExistsAlready", "check_place", "placed", "placed_folder", "refuse_input"]
 
 _OURS = re.compile(r"\.blase-beside-[a-z0-9_]{8}")
 
@@ -82,6 +82,39 @@ def check_place(output: AnyPath, *, overwrite: bool = False) -> None:
         raise PermissionError(f"{output}: the folder {final.parent} is read-only")
     if final.exists() and not os.access(final, os.W_OK):
         raise PermissionError(f"{output} is read-only")
+
+
+def refuse_input(output: AnyPath, inputs: Sequence[AnyPath]) -> None:
+    """Say early that a file would replace what it is made of, which is asked for by mistake.
+
+    Parameters
+    ----------
+    output : path-like
+        Name of the file to write.
+    inputs : sequence of path-like
+        The files that are read.
+
+    Raises
+    ------
+    ValueError
+        If the output is one of them, by whatever name.
+
+    Examples
+    --------
+    >>> from blase_astro.io.output import refuse_input
+    >>> refuse_input('catalogs/demo_sed.txt', ['./catalogs/demo_sed.txt'])
+    Traceback (most recent call last):
+        ...
+    ValueError: catalogs/demo_sed.txt is read and would be lost; wanted another file to write
+    """
+    output = Path(output).expanduser()
+    if not output.is_file():
+        return
+    for path in inputs:
+        if os.path.exists(path) and os.path.samefile(path, output):
+            raise ValueError(
+                f"{output} is read; wanted another file to write, for it would be lost"
+            )
 
 
 def _is_stream(path):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..columns import column_table, sed_columns
 from ..flags import Flag
-from ..io.output import ExistsAlready, check_place, placed
+from ..io.output import ExistsAlready, check_place, placed, refuse_input
 from ..io.parquet import parquet_sink
 from ..io.parquet_tables import described_columns
 from ..points import estimate_sources, grouped, own_settings
@@ -112,6 +112,7 @@ def estimate_parquet(
             8        1
     """
     settings, say = Settings.of(options), say or (lambda _text: None)
+    refuse_input(output, [points])
     pairs = _pairs(Path(points), Path(output))
     files = [source for source, _ in pairs]
     for source in files:  # what is no point table is said before the work
