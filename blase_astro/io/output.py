@@ -112,9 +112,7 @@ def refuse_input(output: AnyPath, inputs: Sequence[AnyPath]) -> None:
         return
     for path in inputs:
         if os.path.exists(path) and os.path.samefile(path, output):
-            raise ValueError(
-                f"{output} is read; wanted another file to write, for it would be lost"
-            )
+            raise ValueError(f"{output} is read and would be lost; wanted another file to write")
 
 
 def _is_stream(path):
