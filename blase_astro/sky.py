@@ -56,7 +56,7 @@ def icrs(position: Position, *, strict: bool = True) -> tuple[np.ndarray, np.nda
     ----------
     position : `~astropy.coordinates.SkyCoord` or pair
         Sky coordinates in any frame; or right ascension and declination, each a number or many, in
-        degrees or with a unit, or text as in a catalog (`positions`).
+        degrees or with a unit, or text as in a catalog.
     strict : bool
         Whether to refuse what is no position (declination 91); it is unknown otherwise, as in a
         file, which may say anything.

@@ -290,6 +290,10 @@ def test_the_recipe_for_conda_names_what_setup_cfg_names():
     named = [r.replace(" ", "").replace("astropy-base", "astropy")
              for r in recipe["requirements"]["run"]]  # fmt: skip
     assert sorted(named) == sorted(wanted)
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert set(build) <= {r.replace(" ", "") for r in recipe["requirements"]["host"]}
+    assert recipe["about"]["license"] == setup["metadata"]["license"]
+    assert recipe["about"]["summary"] == setup["metadata"]["description"]
     (entry,) = recipe["build"]["python"]["entry_points"]
     assert entry in setup["options.entry_points"]["console_scripts"]
 
