@@ -66,7 +66,11 @@ def simulated():
             total = np.bincount(points.sed, log, minlength=60)
             table[f"mean_log_{column}"] = total / np.maximum(table["n_points"], 1)
         tables.append(table)
-    return vstack(tables)
+    _, truth = simulate_seds(1000, seed=2, sampling=real)
+    found = vstack(tables)
+    # How often each SED of the demonstration is sampled like: what decides between them.
+    found.meta["sampled_like"] = np.bincount(truth["pattern"], minlength=len(real.name)).tolist()
+    return found
 
 
 def main():

@@ -47,6 +47,7 @@ def test_simulated_seds():
     """Labels, measurements and limits: what the networks were trained on."""
     found, golden = simulated(), Table.read(GOLDEN_SIMULATED)
     assert found.colnames == golden.colnames
+    assert found.meta["sampled_like"] == golden.meta["sampled_like"]
     for name in found.colnames:
         if found[name].dtype.kind == "f":
             assert_allclose(found[name], golden[name], rtol=1e-6, err_msg=name)

@@ -149,6 +149,16 @@ def test_stacked_member_trains_as_it_would_alone(table, kind, networks):
         torch.testing.assert_close(module.net(x)[3], expected, rtol=1e-6, atol=1e-7)
 
 
+def test_labels_beyond_the_grid_are_at_its_ends(table):
+    """They are not lost, and the cells of a label at an end are those about the end."""
+    module = StackedEnsemble(pool_of(table, SMALL), "nu_peak", SMALL)
+    for end, beyond in ((11, 5.0), (19, 30.0)):
+        sure = torch.log_softmax(-0.5 * ((module.grid - end) / 0.2) ** 2, -1)
+        expected = -(sure.exp() * sure).sum().expand(4, 2)
+        found = module.grid_loss(sure.expand(4, 2, 81), torch.full((4, 2), beyond))
+        torch.testing.assert_close(found, expected)
+
+
 def trained_by_chance(table, target, config):
     """A module whose weights and statistics are such as after a training, and its bags."""
     module = StackedEnsemble(pool_of(table, config), target, config)
