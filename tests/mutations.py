@@ -274,9 +274,9 @@ def copy_tree(folder):
 
 
 def tests_of(module):
-    """Files of the tests that should notice a change of a module."""
+    """Files of the tests that should notice a change of a module, its own examples among them."""
     files = [f"tests/test_{name}.py" for name in (TESTS | ALSO)[module]]
-    return [name for name in files if (ROOT / name).is_file()]
+    return [name for name in files if (ROOT / name).is_file()] + [f"{PACKAGE}/{module}.py"]
 
 
 def run(tree, tests, data, timeout):
