@@ -301,7 +301,7 @@ def test_seed_pool_splits_by_source():
         assert 0 < len(sides[1]) <= 52 < len(sides[0])  # 200 samples of 1,240, of 320 sources
         for side in sides:
             assert not {source for source in side if bag[source] == member // 2}
-        assert len(valid) <= 200
+        assert len(valid) <= 200 < 800 < len(train)
 
 
 def match_sources(pool, rows, _binned, label):
