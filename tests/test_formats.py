@@ -182,6 +182,19 @@ def test_complex_columns_go_to_every_format(tmp_path, suffix):
     assert json.loads(stream.getvalue().splitlines()[1])["v"] == ["(2+0j)", "3j"]
 
 
+@pytest.mark.parametrize("old", ["a.csv", "a.fits"])
+def test_fits_has_names_of_68_characters(tmp_path, old):
+    """A longer one, of the catalog or with a prefix, is said, and no file that nobody reads."""
+    long, short = "'" + "c" * 67, "c" * 68
+    Table({"id": [1]}).write(tmp_path / "a.fits")
+    (tmp_path / "a.csv").write_text(f"{long if old == 'a.csv' else 'id'}\n1\n")
+    with pytest.raises(ValueError, match=r"the column 'c+\.\.\. does not fit into FITS"):
+        append_columns(tmp_path / old, Table({long: [2]}), tmp_path / "out.fits", replace=[long])
+    assert not (tmp_path / "out.fits").exists()
+    append_columns(tmp_path / "a.fits", Table({short: [2]}), tmp_path / "out.fits")
+    assert read_catalog(tmp_path / "out.fits").colnames == ["id", short]
+
+
 @pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv", ".parquet"])
 def test_what_is_masked_stays_unknown(tmp_path, suffix):
     """Also yes or no; in arrays, where the format has a null in them."""

@@ -23,6 +23,7 @@ _BLOCK = 2880  # bytes of a FITS block
 _CARD = 80  # of a card of its header
 _ROWS_AT_ONCE = 65536
 _MOST_COLUMNS = 999  # of a FITS table
+_LONGEST_NAME = 68  # characters of a column's name, quotes twice
 # One number or text in a FITS table; the other kinds of dtype are never in our columns.
 _FITS_CODE = {"f8": "D", "f4": "E", "i8": "K", "i4": "J", "i2": "I", "u1": "B"}
 # Comments of the cards that describe how the columns were made.
@@ -91,7 +92,7 @@ def write_fits(table: Table, path: AnyPath) -> None:
     """
     from astropy.io import fits
 
-    _check_width(len(table.colnames))
+    _check_names(table.colnames)
     _with_nulls(table).write(path, format="fits", overwrite=True)
     with fits.open(path, mode="update", memmap=False) as hdus:
         header = hdus[1].header
@@ -124,13 +125,20 @@ def _with_nulls(table):
     return table
 
 
-def _check_width(n):
-    """FITS numbers its columns with three digits."""
+def _check_names(names, more=0):
+    """FITS numbers its columns with three digits, and a name has to fit on its card."""
+    n = len(names) + more
     if n > _MOST_COLUMNS:
         raise ValueError(
             f"a table of {n} columns does not fit into FITS, which has {_MOST_COLUMNS} at most; "
             "write another format"
         )
+    for name in names:
+        if len(name.replace("'", "''")) > _LONGEST_NAME:
+            raise ValueError(
+                f"the column {name[:40]}... does not fit into FITS, whose names have "
+                f"{_LONGEST_NAME} characters at most; write another format"
+            )
 
 
 def _commented(key, value, comment):
@@ -245,7 +253,7 @@ def _copy_with_columns(source, columns, path, check, say):
         old = {n: names.index(n) + 1 for n in columns.colnames if n in names}
         slots = {n: _slot(header, dtype, n, i, columns[n]) for n, i in old.items()}
         new = [name for name in columns.colnames if name not in old]
-        _check_width(len(names) + len(new))
+        _check_names(new, len(names))
         width, heap = header["NAXIS1"], header["PCOUNT"]
         block = _fits_rows(columns, new)
         _edit_header(header, columns, new, old, block.dtype.itemsize)
