@@ -802,3 +802,10 @@ def test_an_output_that_is_read_is_refused(blase, tmp_path, capsys):
         assert f"{output} is read and would be lost" in capsys.readouterr().err
         assert blase("annotate", catalog, sed, "-o", output, "--overwrite") == 1
     assert sed.read_bytes() == text
+
+
+def test_extinction_is_of_bands(blase, sed, tmp_path, capsys):
+    """--ebv alone would do nothing."""
+    words = ["catalogs/demo_catalog.fits", sed, "--ebv", "EBV", "-o", tmp_path / "out.fits"]
+    assert blase("annotate", *words) == 2
+    assert "--ebv is for the bands of the catalog" in capsys.readouterr().err

@@ -223,6 +223,8 @@ def _run_annotate(options):
     check_somewhere(options)
     if not options.seds and not options.bands and not options.fetch:
         options.wrong_usage("nothing to estimate from: wanted SEDs, --bands or --fetch")
+    if options.ebv and not options.bands:
+        options.wrong_usage("--ebv is for the bands of the catalog: wanted --bands with it")
     _refuse_input(options)
     one_blas_thread()
     with warnings_said(options):
