@@ -312,6 +312,9 @@ def test_a_full_disk(blase, sed, tmp_path, capsys, monkeypatch):
         ["annotate", "catalog.fits"],
         ["match", "catalog.fits"],
         ["guess"],
+        *([*words, "-o", "-"] for words in (["plot", "x"], ["simulate"], ["fetch", "seds", "x"])),
+        ["train", "x", "-o", "-"],
+        ["evaluate", "-o", "-"],
         [],
     ],
 )

@@ -65,13 +65,15 @@ def add_evaluate(commands: Any) -> None:
     )
     add_table_options(parser, samp=False)
     add_output_options(parser)
-    parser.set_defaults(run=_run_evaluate)
+    parser.set_defaults(run=_run_evaluate, wrong_usage=parser.error)
 
 
 def _run_evaluate(options):
     from ..evaluate.comparison import score, score_text
     from ..evaluate.report import write_report
 
+    if options.output == "-":
+        options.wrong_usage("-o takes the folder of a report; --format prints the scores")
     with warnings_said(options):
         tables, settings = _compared(options) if options.truth else _out_of_bag(options)
         if options.output is None:

@@ -68,6 +68,8 @@ def _parse(words):
         kinds = {kind.prog.split()[-1]: kind for kind in _kinds(where)}
         where = kinds.get(getattr(options, "kind", None), where)
         where.error(f"unrecognized arguments: {' '.join(left)}")
+    if getattr(options, "output", None) == "-" and not hasattr(options, "format"):
+        parser.error(f"standard output is for tables; wanted {options.command} ... -o NAME")
     options.words = words
     return options
 
