@@ -51,6 +51,7 @@ PHOTOMETRY = (
 STEPS = (MIN_BINS, 6, 9, RICH_BINS, 19, 99)
 HIGH = "X, no mm, no IR"
 FEWEST = 20  # SEDs that are worth a line
+IN_EACH_BAND = "as many in each band"
 PAIRS = 20  # exchanges of each SED
 FEWEST_LEFT = 6
 
@@ -68,7 +69,7 @@ def judge(ensemble, binned, source):
     for sources, calibration in calibrate_out_of_bag(*whole):
         rows = bag == columns["bag"][sources[0]]
         probability[rows] = calibration.apply(raw[rows], n_bins[rows]).probability
-    found = Distribution(raw.grid, probability)
+    found = Distribution(raw.grid, probability, raw.base)
     median, (lo, hi) = found.median(), found.interval()
     flags = doubts(ensemble, binned, median, hi - lo, spread, 0.95)
     return {
@@ -181,7 +182,7 @@ def scores(found, weight):
 # --- exchange ---------------------------------------------------------------------------------
 
 
-def exchange_rows(ensemble, binned):
+def exchange_rows(ensemble, binned, likenesses=("as many bins", IN_EACH_BAND)):
     """HSPs and LSPs under the patterns of HSPs and of LSPs."""
     columns = ensemble.source_columns
     classes = sed_class(columns["label"])
@@ -190,12 +191,12 @@ def exchange_rows(ensemble, binned):
     middle = ensemble.bin_edges.mean(axis=1)
     peak = bits[np.abs(middle - columns["label"][:, None]).argmin(axis=1)]
     wide = [bits[c].sum() for c in band_columns(ensemble.bin_edges, WIDE).values()]
-    for likeness in ("as many bins", "as many in each band"):
+    for likeness in likenesses:
         for name in ("HSP", "LSP"):
             rng = np.random.default_rng(0)
             pairs = []
             for i in np.flatnonzero((classes == name) & (columns["n_bins"] >= RICH_BINS)):
-                masks = [] if likeness == "as many bins" else [*wide, peak[i]]
+                masks = [*wide, peak[i]] if likeness == IN_EACH_BAND else []
                 left = [
                     shared(pattern[i], pattern[(classes == other) & (np.arange(len(peak)) != i)])
                     for other in ("HSP", "LSP")

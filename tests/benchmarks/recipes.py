@@ -6,7 +6,9 @@ DATA is the folder of real data. Every variant is trained for nu_peak with each 
 the bags anew, and judged as `accuracy.py` judges; the numbers are means over the seeds. Seeds 0
 and 1 chose the recipe; *default, other seeds* are 2 and 3, which chose nothing. *12 bins*:
 survey SEDs with 12 filled bins or more, *HSP* those of them, *without 4FGL* the same less the
-points of that catalog. A network of the *pattern alone* is told which bins are filled and no flux.
+points of that catalog, *exchange* how much higher SEDs come out under the patterns of HSPs than
+under those of LSPs (`patterns.py`, as many bins in each band). A network of the *pattern alone* is
+told which bins are filled and no flux.
 Takes a minute or two of one core for each variant and seed; with ``--only`` the rows of other
 variants stay as they are.
 """
@@ -18,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from accuracy import TABLES, groups, honest, rows_of, scores, table_of, without
 from astropy.table import Table, vstack
+from patterns import IN_EACH_BAND, exchange_rows
 
 from blase_astro import Ensemble
 from blase_astro.training import (
@@ -47,7 +50,7 @@ VARIANTS = {
 }
 
 
-def scores_of(ensemble, labels, shipped, less):
+def scores_of(ensemble, binned, labels, shipped, less):
     """One row of numbers, of one training."""
     row, found = rows_of(labels, ensemble), honest(ensemble)
     label = ensemble.source_columns["label"]
@@ -62,13 +65,15 @@ def scores_of(ensemble, labels, shipped, less):
         one = scores(found[at[key]], label[at[key]])
         result |= {f"{name}: {column}": one[column] for column in columns}
     result["all: CRPS"] = scores(found, label)["CRPS"]
+    for pair in exchange_rows(ensemble, binned, [IN_EACH_BAND]):
+        result[f"exchange: {pair['SEDs']}"] = pair["difference"]
     if less is not None:
-        binned, of = less
+        some, of = less
         place = np.full(len(labels), -1)
         place[row] = np.arange(len(row))
         where = place[of]
         bag = ensemble.source_columns["bag"][where]
-        result["without 4FGL: error"] = scores(ensemble.predict(binned, bag), label[where])["error"]
+        result["without 4FGL: error"] = scores(ensemble.predict(some, bag), label[where])["error"]
     return result
 
 
@@ -98,10 +103,10 @@ def main():
         for seed in (2, 3) if name == OTHER_SEEDS else options.seeds:
             alone = name.startswith("pattern")
             config = replace(DEFAULT, seed=seed, **VARIANTS[name])
-            ensemble = train_ensemble(
-                pattern(table) if alone else table, config, sampling=sampling, progress=False
-            )["nu_peak"]
-            found.append(scores_of(ensemble, labels, shipped, None if alone else less))
+            known = pattern(table) if alone else table
+            ensemble = train_ensemble(known, config, sampling=sampling, progress=False)["nu_peak"]
+            binned = np.asarray(known["binned"])
+            found.append(scores_of(ensemble, binned, labels, shipped, None if alone else less))
         row = {key: np.mean([one[key] for one in found]) for key in found[0]}
         made = table_of([{"recipe": name} | {"without 4FGL: error": np.nan} | row])
         if path.is_file():
