@@ -63,10 +63,10 @@ def quantile_name(p: float) -> str:
     Examples
     --------
     >>> from blase_astro.columns import quantile_name
-    >>> quantile_name(0.025)
-    'q2p5'
+    >>> quantile_name(0.025), quantile_name(1e-7)
+    ('q2p5', 'q0p00001')
     """
-    return f"q{round(100 * p, 6):g}".replace(".", "p")
+    return "q" + f"{100 * p:.8f}".rstrip("0").rstrip(".").replace(".", "p")
 
 
 _ENDS = {

@@ -21,8 +21,8 @@ ZERO_LEVEL = -12.0
 MIN_VARIANCE = 1e-4
 # Rows that go through the networks at once: what they need stays in the cache.
 _CHUNK = 512
-# Rows are filled up to a multiple of this: matrix products of all sizes then sum in the same
-# order, and an SED's estimate does not depend on its neighbours.
+# Rows and columns are filled up to a multiple of this: matrix products of all sizes then sum in
+# the same order, and an SED's estimate does not depend on its neighbours.
 _ROWS = 16
 
 
@@ -84,36 +84,51 @@ class Networks:
     def _mix(self, binned, members):
         """`mix` of one block of SEDs."""
         x, n = self._inputs(binned), len(binned)
-        layers = [np.empty((len(x), weight.shape[-1]), np.float32) for weight in self.weights]
+        layers = [np.empty((len(x), weight.shape[-1]), np.float32) for weight in self._filled[0]]
         mixed, means = 0, np.empty((len(members), n))
         for i, member in enumerate(members):
-            output = self._forward(x, member, layers)[:n]
+            output = self._forward(x, member, layers)
             if self.grid is None:
                 output = self._moments(output, member)
-                means[i] = output[:, 0]
+                means[i] = output[:n, 0]
             else:
-                means[i] = _softmax(output, self._moment_weights)
+                means[i] = _softmax(output, self._moment_weights)[:n]
             mixed += output
-        mixed = mixed / len(members)
+        mixed = mixed[:n, : self.weights[-1].shape[-1]] / len(members)
         if self.grid is None:
             mixed[:, 1] += means.var(axis=0)
         return mixed, means
 
     @cached_property
     def _moment_weights(self):
-        """What gives the sum and the mean over the grid in one product, (n_grid, 2)."""
-        return np.stack([np.ones(len(self.grid)), self.grid], axis=1).astype(np.float32)
+        """What gives the sum and the mean over the grid in one product, (n_columns, 2)."""
+        weights = np.stack([np.ones(len(self.grid)), self.grid], axis=1).astype(np.float32)
+        return np.pad(weights, [(0, self._more), (0, 0)])
 
     def _forward(self, x, which, layers):
         """Last layer of one member; ``layers`` is the memory that its layers are written to."""
         last = len(layers) - 1
-        for i, (weight, bias) in enumerate(zip(self.weights, self._biases, strict=True)):
+        for i, (weight, bias) in enumerate(zip(*self._filled, strict=True)):
             np.matmul(x, weight[which], out=layers[i])
             x = layers[i]
             if i < last:
                 np.maximum(x, -bias[which], out=x)
         x += bias[which]
         return x
+
+    @property
+    def _more(self):
+        """Columns that fill up the last layer."""
+        return -self.weights[-1].shape[-1] % _ROWS
+
+    @cached_property
+    def _filled(self):
+        """Weights and biases, the last layer's with columns of no probability."""
+        weights, biases = list(self.weights), list(self._biases)
+        for arrays, value in ((weights, 0), (biases, -np.inf)):
+            width = [(0, 0)] * (arrays[-1].ndim - 1) + [(0, self._more)]
+            arrays[-1] = np.pad(arrays[-1], width, constant_values=value)
+        return weights, biases
 
     @cached_property
     def _biases(self):

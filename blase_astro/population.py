@@ -136,10 +136,11 @@ def flat(training: Population) -> Population:
 
 def _ratio(population, training):
     """How much more common each peak is than in the training, constant beyond its support."""
-    inside = (training.grid >= training.support[0]) & (training.grid <= training.support[1])
-    first, *_, last = np.flatnonzero(inside)
+    # The cells within it; where labels are all but one, the cell that is nearest.
+    beyond = np.abs(training.grid - np.clip(training.grid, *training.support))
+    inside = np.flatnonzero(beyond == beyond.min())
     ratio = population.share / np.maximum(training.share, 1e-12)
-    return ratio[np.clip(np.arange(len(ratio)), first, last)]
+    return ratio[np.clip(np.arange(len(ratio)), inside[0], inside[-1])]
 
 
 def with_population(distribution: Any, training: Population, population: Population) -> Any:

@@ -14,7 +14,8 @@ from scipy.special import softmax
 from blase_astro.calibration import fit_calibration
 from blase_astro.ensemble import Ensemble
 from blase_astro.networks import MIN_VARIANCE, ZERO_LEVEL, Networks
-from blase_astro.sed import BIN_EDGES, mean_level
+from blase_astro.sed import BIN_EDGES, bin_points, mean_level
+from blase_astro.simulate import simulate_seds
 
 GRID = np.round(10 + 0.1 * np.arange(90), 10)
 
@@ -289,3 +290,22 @@ def test_mean_level():
     np.testing.assert_array_equal(
         mean_level(np.array([[-12, np.nan, -14], [np.nan] * 3])), [-13, np.nan]
     )
+
+
+@pytest.mark.skipif(
+    "openblas" not in np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"],
+    reason="other libraries may sum in another order",
+)
+@pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])
+def test_shipped_estimates_do_not_depend_on_neighbours(target):
+    """To the last bit: one by one, in blocks of any size."""
+    ensemble = Ensemble.load(None, target)
+    binned = bin_points(simulate_seds(600, seed=8)[0], ensemble.bin_edges)[0]
+    binned = binned[np.isfinite(binned).any(axis=1)]
+    together = ensemble.predict(binned).probability
+    for size in (1, 7, 100):
+        for start in (0, 300, 500):
+            rows = slice(start, start + size)
+            np.testing.assert_array_equal(
+                ensemble.predict(binned[rows]).probability, together[rows]
+            )

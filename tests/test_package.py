@@ -35,6 +35,7 @@ FLOORS = (
     ("advice", "evaluate", "fetch_rows", "training", "survey"),
     ("lsdb",),
     ("cli",),
+    ("__main__",),
 )
 FLOOR_OF = {module: i for i, floor in enumerate(FLOORS) for module in floor}
 HEAVY = ("torch", "pytorch_lightning", "sklearn", "matplotlib", "astroquery", "pyarrow", "pandas")
@@ -330,3 +331,10 @@ def test_the_readme_has_its_two_commands():
         check=True,
     )
     assert "blase annotate" in done.stdout
+
+
+def test_runs_as_a_module():
+    """``python -m blase_astro`` is the command."""
+    words = [sys.executable, "-m", "blase_astro", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.startswith("blase_astro ")

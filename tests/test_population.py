@@ -323,3 +323,15 @@ def test_population_of_tables(tmp_path, ensemble_dir):
         population_of(tmp_path / "sed.ecsv", ensemble=ensemble_dir, n_bootstrap=0).meta["NSOURCE"]
         == 1
     )
+
+
+@pytest.mark.parametrize("support", [(14.0, 14.0), (14.02, 14.04), (13.96, 14.31)])
+def test_support_of_hardly_a_cell(support):
+    """All labels alike: the ratio of two populations is what it is there, everywhere."""
+    grid = np.round(11 + 0.1 * np.arange(81), 10)
+    training = Population(grid, np.full(81, 1 / 81), support)
+    other = training._replace(share=np.exp(grid) / np.exp(grid).sum())
+    doubt = Distribution(grid, np.full((1, 81), 1 / 81))
+    found = with_population(doubt, training, other).probability[0]
+    assert_allclose(found[:30], found[0])
+    assert_allclose(found[40:], found[-1])
