@@ -36,6 +36,7 @@ ROWS = [
     (1e9, np.inf, NAN, NAN, False, "PanSTARRS", "no flux"),
     (NAN, 1e-14, NAN, NAN, False, "NVSS", "no frequency"),
     (0, 1e-14, NAN, NAN, False, "NVSS", "no frequency"),
+    (0.5, 1e-14, NAN, NAN, True, "NVSS", "upper limit"),
     (1e25, 1e-12, 2e-12, 0.5e-12, False, "DEBL", "EBL-corrected copy"),
 ]
 
