@@ -120,6 +120,7 @@ SAME = {
     ("training/dataset", "label = np.full((len(ra), 2), np.nan)"),  # a third is asked of nobody
     # What it is divided by goes out again with the sum of the probabilities.
     ("training/pools", "filled = np.isfinite(binned[column == k]).sum(axis=0)"),
+    ("evaluate/comparison", "index[repeated] = -1"),  # any negative number is none
     # Any negative number is no limit.
     (
         "evaluate/comparison",

@@ -405,9 +405,22 @@ def test_relative_errors():
     np.testing.assert_allclose(points.nufnu_upper, 1.01 * points.nufnu)
     np.testing.assert_allclose(points.nufnu_lower, 0.99 * points.nufnu)
 
-    table["phot_g_mean_flux"].unit, table["phot_g_mean_flux_error"].unit = "1 / s", "1 / ks"
+    table["phot_g_mean_flux"].unit = "1 / s"  # of one alone: they are taken to be the same
+    points = points_from_bands(table, "Gaia")
+    np.testing.assert_allclose(points.nufnu_upper, 1.01 * points.nufnu)
+    table["phot_g_mean_flux_error"].unit = "1 / ks"
     points = points_from_bands(table, "Gaia")
     np.testing.assert_allclose(points.nufnu_upper, (1 + 1e-5) * points.nufnu)
+
+
+@pytest.mark.parametrize("n", [1, 4, 5, 7])
+def test_the_last_letter_of_a_limit(n):
+    """Each band has its letter, the last as well; one more is said to be missing."""
+    table = Table({"f": [1.0, 2.0], "l": ["A" * (n - 1) + "U", "A" * n]})
+    points = points_from_bands(table, own(limit=f"l[{n - 1}]"))
+    assert points.upper_limit.tolist() == [True, False]
+    with pytest.raises(ValueError, match=f"wanted at least {n + 1} letters in l, got {n}"):
+        points_from_bands(table, own(limit=f"l[{n}]"))
 
 
 def test_fluxes_and_errors_that_are_none():

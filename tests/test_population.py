@@ -279,6 +279,14 @@ def test_wrong_tables(ensemble_dir):
         population_table(lost, ensemble=ensemble_dir)
 
 
+@pytest.mark.parametrize(("n", "few"), [(29, True), (30, False)])
+def test_few_sources_are_said(ensembles, n, few):
+    """What thirty or more find is not excused."""
+    said = []
+    estimate(seds(n), ensemble=list(ensembles.values()), population="self", say=said.append)
+    assert any("so few sources" in line for line in said) == few
+
+
 def test_command(ensemble_dir, tmp_path, capsys):
     """From SEDs and from a table: the same line, a table and a figure; nothing is overwritten."""
     for i, sed in enumerate(seds(30)):

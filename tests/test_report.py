@@ -217,6 +217,35 @@ def test_what_is_missing_is_named():
         compare(ESTIMATES, LABELS["log_nu_peak",])
 
 
+def test_some_positions_are_enough():
+    """Sources without one are left out; only tables without any are joined by name."""
+    estimates = ESTIMATES.copy()
+    estimates["ra"][0] = np.nan
+    assert (
+        len(
+            compare(
+                estimates["ra", "dec", "log_nu_peak", "log_nu_peak_lo", "log_nu_peak_hi"], LABELS
+            )
+        )
+        == 59
+    )
+
+
+def test_positions_agree_within_five_arcsec():
+    """As everywhere, where no radius is given."""
+    for offset, n in ((4.9, 60), (5.1, 0)):
+        moved = LABELS.copy()
+        moved["dec"] += offset / 3600
+        if n:
+            assert len(compare(ESTIMATES, moved)) == n
+            assert len(compare_targets(ESTIMATES, moved)[0]) == n
+        else:
+            with pytest.raises(ValueError, match="no source is in both"):
+                compare(ESTIMATES, moved)
+            with pytest.raises(ValueError, match="no source is in both"):
+                compare_targets(ESTIMATES, moved)
+
+
 def test_scores_of_a_comparison():
     """The level of the intervals is that of the estimates; flux is grouped by class as well."""
     for target in ("nu_peak", "nufnu_peak"):

@@ -408,6 +408,8 @@ def test_too_few_sources(table):
     """More bags than can be filled is said."""
     with pytest.raises(ValueError, match="wanted two sources with a label in each of 5 bags, got"):
         train_ensemble(table[:7], replace(SMALL, n_bags=5), progress=False)
+    just = replace(SMALL, n_bags=5, n_members=1, epochs=1, simulated=0)
+    assert len(train_ensemble(table[:10], just, progress=False)) == 2
 
 
 def test_labels_that_cannot_be_learnt_leave_no_skill_out_of_bag(table):
