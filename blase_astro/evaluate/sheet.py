@@ -329,12 +329,12 @@ def _page(per_page):
     figure = Figure(figsize=(13, height))
     axes = figure.subplots(n_rows, 3).ravel()
     figure.subplots_adjust(
-        left=0.055, right=0.99, bottom=1.2 / height, top=1 - 0.95 / height, hspace=0.62, wspace=0.15
+        left=0.06, right=0.99, bottom=1.2 / height, top=1 - 0.95 / height, hspace=0.62, wspace=0.15
     )
     for ax in axes:
         ax.tick_params(labelsize="small")
         ax.xaxis.set_label_coords(0.5, -0.13)
-        ax.yaxis.set_label_coords(-0.12, 0.5)
+        ax.yaxis.set_label_coords(-0.145, 0.5)
     return figure, axes
 
 
