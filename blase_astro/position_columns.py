@@ -139,7 +139,7 @@ def positions(table: Table, columns: PositionColumns) -> tuple[np.ndarray, np.nd
     Returns
     -------
     ra, dec : ndarray of float64, shape (n,)
-        ICRS position in degrees; NaN, both, where one is missing, masked, or `known_positions` not.
+        ICRS position in degrees; NaN, both, where one is missing, masked, or `~blase_astro.sky.known_positions` not.
 
     Raises
     ------
