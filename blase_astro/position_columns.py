@@ -139,7 +139,8 @@ def positions(table: Table, columns: PositionColumns) -> tuple[np.ndarray, np.nd
     Returns
     -------
     ra, dec : ndarray of float64, shape (n,)
-        ICRS position in degrees; NaN, both, where one is missing, masked, or `~blase_astro.sky.known_positions` not.
+        ICRS position in degrees; NaN, both, where one is missing or masked, or where it lies off
+        the sphere (`~blase_astro.sky.known_positions`).
 
     Raises
     ------
