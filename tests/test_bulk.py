@@ -215,8 +215,10 @@ class TestWorkers:
     def test_workers_end_with_their_parent(self, end, archive):
         """F5: however it ends, they do, and nobody waits for what they hold open."""
         code = (
-            "import sys, time\nfrom blase_astro.bulk import read_chunks\n"
+            "import signal, sys, time\nfrom blase_astro.bulk import read_chunks\n"
             "from blase_astro.sed import BIN_EDGES\n"
+            # Where the suite itself runs in the background, Ctrl-C is ignored by inheritance.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             f"chunks = read_chunks({str(archive)!r}, BIN_EDGES, jobs=2)\n"
             "next(chunks); print('going', flush=True); time.sleep(60)\n"
         )

@@ -14,6 +14,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Column, MaskedColumn, QTable, Table
 from astropy.time import Time
+from astropy.utils import minversion
 
 from blase_astro.catalog import annotate_file, match_file
 from blase_astro.cli import main
@@ -214,7 +215,8 @@ def test_what_is_masked_stays_unknown(tmp_path, suffix):
     assert back["s"].tolist() == [16959, 63, None]
     assert back["u"].tolist() == [255, 63, None]
     if suffix != ".parquet":
-        assert back["a"].tolist() == [[1, 2], [1, 2], [None, 2]]
+        if suffix != ".fits" or minversion("astropy", "8.0"):  # older ones read no null in arrays
+            assert back["a"].tolist() == [[1, 2], [1, 2], [None, 2]]
         assert np.isnan(np.ma.filled(back["f"][2][0], np.nan))
 
 

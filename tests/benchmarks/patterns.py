@@ -260,7 +260,7 @@ def of_pattern(left, source, columns, pattern):
         more = np.bitwise_count(pattern & ~bins).astype(float)
         weight = np.where((bins & ~pattern == 0) & (columns["bag"] != bag), 0.5**more, 0)
         mean = np.average(columns["label"], weights=weight) if weight.any() else np.nan
-        found[index == k] = mean
+        found[index.ravel() == k] = mean
     return found
 
 
