@@ -90,6 +90,8 @@ def find_position(
         raise ValueError(f"frame must be one of {', '.join(FRAMES)}; got {frame!r}")
     if (ra is None) != (dec is None):
         raise ValueError(f"ra and dec must be given together; got ra={ra!r}, dec={dec!r}")
+    if ra is not None and ra == dec:
+        raise ValueError(f"ra and dec must be two columns; got {ra!r} for both")
     if not hasattr(table, "colnames"):
         raise ValueError(f"catalog: wanted a table, got {type(table).__name__}: {str(table)[:60]}")
     names = table.colnames

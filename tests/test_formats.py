@@ -632,3 +632,16 @@ def test_positions_in_arrays_are_refused(tmp_path, ensemble_dir):
     write_table(Table({"RA": np.ones((3, 2)), "DEC": np.ones(3)}), tmp_path / "a.fits")
     with pytest.raises(ValueError, match="RA"):
         match_file(tmp_path / "a.fits", tmp_path / "b.fits", ensemble=ensemble_dir)
+
+
+@pytest.mark.parametrize("suffix", [".ecsv", ".vot", ".fits"])
+def test_an_open_quote_in_ecsv_loses_no_rows(tmp_path, suffix):
+    """astropy takes the rest of the file for one cell, and reads fewer rows."""
+    head = "# %ECSV 1.0\n# ---\n# datatype:\n"
+    for name, kind in (("RA", "float64"), ("DEC", "float64"), ("name", "string")):
+        head += f"# - {{name: {name}, datatype: {kind}}}\n"
+    text = head + '# schema: astropy-2.0\nRA DEC name\n1 2 a\n3 4 "b\n5 6 c\n7 8 d\n'
+    (tmp_path / "a.ecsv").write_text(text)
+    with pytest.raises(OSError, match="line 3: a quotation mark is opened and never closed"):
+        write_table(read_catalog(tmp_path / "a.ecsv"), tmp_path / f"b{suffix}")
+    assert not (tmp_path / f"b{suffix}").exists()

@@ -318,3 +318,9 @@ def test_nothing_matches_nothing():
     empty, one = (np.zeros(0), np.zeros(0)), (np.zeros(1), np.zeros(1))
     assert match_sky(empty, one, 5)[0].shape == (0,)
     assert match_sky(one, empty, 5)[0].tolist() == [-1]
+
+
+def test_one_column_is_no_position():
+    """`--ra X --dec X` was taken, and everything lay on one line of the sky."""
+    with pytest.raises(ValueError, match="ra and dec must be two columns; got 'x' for both"):
+        find_position(Table({"x": [1.0]}), "x", "x")

@@ -335,17 +335,7 @@ def append_to_ecsv(
     ValueError
         If the file has no header of ECSV.
     """
-    from astropy.table import meta
-
-    with _open(source) as file:
-        lines = file.readlines()
-    head = [line for line in lines if line.startswith("#")]
-    if not head or "%ECSV" not in head[0]:
-        raise ValueError(f"{source}: no header of ECSV")
-    body = [line for line in lines if not line.startswith("#")]
-    yaml = [line[2:].rstrip("\r\n") for line in head[2:]]
-    mark = meta.get_header_from_yaml(yaml).get("delimiter", " ")
-    records = list(_records(iter(body), mark))
+    head, yaml, mark, records = _ecsv(source)
     names = records[0][1] if records else []
     new = [columns.colnames, *_ecsv_rows(columns)]
     longer = list(_longer(records, names, new, mark, check))
@@ -353,6 +343,54 @@ def append_to_ecsv(
         target.writelines(head[:2])
         target.writelines(f"# {line}\n" for line in extended_yaml(yaml, columns))
         target.writelines(longer)
+
+
+def read_ecsv(path: AnyPath) -> Table:
+    """Read an ECSV file; one whose last quotation mark is open would lack rows without a word.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        As astropy reads it.
+
+    Raises
+    ------
+    ValueError
+        If it is no ECSV, or a quotation mark is never closed.
+
+    Examples
+    --------
+    >>> from blase_astro.io.delimited import read_ecsv
+    >>> from blase_astro.io.files import write_table
+    >>> from astropy.table import Table
+    >>> write_table(Table({'x': [1, 2]}), 'x.ecsv')
+    >>> len(read_ecsv('x.ecsv'))
+    2
+    """
+    from astropy.table import Table
+
+    _ecsv(path)
+    return Table.read(path, format="ascii.ecsv")
+
+
+def _ecsv(path):
+    """The header of an ECSV file, its YAML, its delimiter, and the records of `_records`."""
+    from astropy.table import meta
+
+    with _open(path) as file:
+        lines = file.readlines()
+    head = [line for line in lines if line.startswith("#")]
+    if not head or "%ECSV" not in head[0]:
+        raise ValueError(f"{path}: no header of ECSV")
+    body = [line for line in lines if not line.startswith("#")]
+    yaml = [line[2:].rstrip("\r\n") for line in head[2:]]
+    mark = meta.get_header_from_yaml(yaml).get("delimiter", " ")
+    return head, yaml, mark, list(_records(iter(body), mark))
 
 
 def _ecsv_rows(columns):

@@ -209,6 +209,8 @@ def _reader(form):
         from .parquet_tables import read_parquet as reader
     elif form == "ascii.csv":
         from .delimited import read_csv as reader
+    elif form == "ascii.ecsv":
+        from .delimited import read_ecsv as reader
     else:
         reader = partial(Table.read, format=form)
     return reader
