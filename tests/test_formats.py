@@ -204,9 +204,8 @@ def test_what_is_masked_stays_unknown(tmp_path, suffix):
     table["i"] = MaskedColumn([999999, 2, 3], mask=mask)
     table["s"] = MaskedColumn(np.array([16959, 63, 3], np.int16), mask=mask)
     table["u"] = MaskedColumn(np.array([255, 63, 3], np.uint8), mask=mask)
-    if suffix != ".parquet":
-        table["a"] = MaskedColumn([[1, 2]] * 3, mask=[[False, False]] * 2 + [[True, False]])
-        table["f"] = MaskedColumn([[0.5, 2]] * 3, mask=[[False, False]] * 2 + [[True, False]])
+    table["a"] = MaskedColumn([[1, 2]] * 3, mask=[[False, False]] * 2 + [[True, False]])
+    table["f"] = MaskedColumn([[0.5, 2]] * 3, mask=[[False, False]] * 2 + [[True, False]])
     write_table(table, tmp_path / f"a{suffix}")
     back = read_catalog(tmp_path / f"a{suffix}")
     assert back["b"].tolist() == [True, False, None]
@@ -214,10 +213,52 @@ def test_what_is_masked_stays_unknown(tmp_path, suffix):
     assert back["i"].tolist() == [999999, 2, None]
     assert back["s"].tolist() == [16959, 63, None]
     assert back["u"].tolist() == [255, 63, None]
-    if suffix != ".parquet":
-        if suffix != ".fits" or minversion("astropy", "8.0"):  # older ones read no null in arrays
-            assert back["a"].tolist() == [[1, 2], [1, 2], [None, 2]]
-        assert np.isnan(np.ma.filled(back["f"][2][0], np.nan))
+    if suffix != ".fits" or minversion("astropy", "8.0"):  # older ones read no null in arrays
+        assert back["a"].tolist() == [[1, 2], [1, 2], [None, 2]]
+    assert np.isnan(np.ma.filled(back["f"][2][0], np.nan))
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv", ".parquet"])
+def test_arrays_keep_their_shape(tmp_path, suffix):
+    """Yes and no, and arrays of two dimensions."""
+    table = Table({"yes": np.eye(2, dtype=bool), "cube": np.arange(12).reshape(2, 2, 3)})
+    write_table(table, tmp_path / f"a{suffix}")
+    back = read_catalog(tmp_path / f"a{suffix}")
+    for name in table.colnames:
+        assert back[name].shape == table[name].shape
+        assert back[name].tolist() == table[name].tolist()
+
+
+def test_masked_elements_in_text(tmp_path, capsys):
+    """Arrays are JSON in CSV, where null is what is not there."""
+    table = Table({"a": MaskedColumn([[1, 2]], mask=[[True, False]])})
+    write_table(table, "-", format="csv")
+    write_table(table, "-", format="json")
+    assert capsys.readouterr().out.split("\n")[1:3] == ['"[null, 2]"', '{"a": [null, 2]}']
+
+
+def test_arrays_of_text_in_parquet(tmp_path):
+    """Each text by itself; the document says how long they are and how many."""
+    table = Table({"names": [["a", "bb"], ["c", ""]]})
+    write_table(table, tmp_path / "a.parquet")
+    assert read_catalog(tmp_path / "a.parquet")["names"].tolist() == [["a", "bb"], ["c", ""]]
+    document = parquet_metadata(tmp_path / "a.parquet")[b"IVOA.VOTable-Parquet.content"]
+    assert b'datatype="unicodeChar" arraysize="2x2"' in document
+
+
+def parquet_metadata(path):
+    """What a file says of itself."""
+    from pyarrow import parquet
+
+    return parquet.read_schema(path).metadata
+
+
+@pytest.mark.parametrize("suffix", [".vot", ".parquet"])
+def test_arrays_of_nothing_are_refused(tmp_path, suffix):
+    """Such a column was written so that nobody could read the file."""
+    with pytest.raises(ValueError, match="the column 'z' has no elements"):
+        write_table(Table({"z": np.zeros((2, 0))}), tmp_path / f"a{suffix}")
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- VOTable -------------------------------------------------------------------------------------

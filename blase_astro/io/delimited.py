@@ -84,7 +84,8 @@ def _texts(column):
     """Cells of a column: every digit of a number, nothing where masked."""
     values, mask = plain_values(column)
     if values.ndim > 1 or values.dtype.kind == "O":
-        texts = [json.dumps(np.asarray(row).tolist(), default=str) for row in values]
+        rows = values if mask is None or mask.ndim == 1 else np.ma.MaskedArray(values, mask)
+        texts = [json.dumps(np.ma.asarray(row).tolist(), default=str) for row in rows]
     else:
         texts = values.astype(str).tolist()
     if mask is not None and mask.ndim == 1 and mask.any():
@@ -173,8 +174,12 @@ def _json_values(column, name):
     cells = values.tolist()
     if name is not None:
         cells = [name(cell) for cell in cells]
-    if mask is not None and mask.ndim == 1 and mask.any():
-        cells = [None if hidden else cell for cell, hidden in zip(cells, mask, strict=True)]
+    if mask is not None and mask.any():
+        cells = (
+            np.where(mask, None, values.astype(object)).tolist()
+            if mask.ndim > 1
+            else [None if hidden else cell for cell, hidden in zip(cells, mask, strict=True)]
+        )
     return cells
 
 

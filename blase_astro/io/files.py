@@ -247,7 +247,7 @@ def write_table(
     Raises
     ------
     ValueError
-        If the suffix or format is not known.
+        If the suffix or format is not known, or cannot hold a column.
     OSError
         If the file exists already or cannot be written.
 
@@ -264,11 +264,13 @@ def write_table(
     """
     if output == "-" or hasattr(output, "write"):
         stream = sys.stdout if output == "-" else output
+        _refuse_empty(table, _text_format(format or "csv"))
         with _quiet_units():
             _write_text(table, stream, _text_format(format or "csv"), kept, named)
         return
     check_output(output, overwrite=overwrite, format=format)
     form = file_format(output) if format is None else _text_format(format)
+    _refuse_empty(table, form)
     with placed(output, overwrite=overwrite) as beside, _quiet_units():
         if form in ("fits", "parquet") or str(beside).endswith(".gz"):
             _write_binary(table, beside, form, kept)
@@ -282,6 +284,16 @@ def _text_format(name):
     if name not in _TEXT_FORMATS:
         raise ValueError(f"{name}: no such format; wanted one of {', '.join(_TEXT_FORMATS)}")
     return _TEXT_FORMATS[name]
+
+
+def _refuse_empty(table, form):
+    """Say which column has arrays of nothing, where a format has no words for them."""
+    for name in table.colnames if form in ("votable", "parquet") else ():
+        if 0 in getattr(table[name], "shape", ())[1:]:
+            raise ValueError(
+                f"the column {name!r} has no elements, which {form} cannot hold; "
+                "wanted a table without it, or FITS or ECSV"
+            )
 
 
 def _write_binary(table, path, form, kept):

@@ -163,7 +163,7 @@ def _field(column, length=None, prefix=""):
     """FIELD element of a column; astropy cannot join text of any length with what it reads."""
     text = None
     if column.dtype.kind in "US":
-        text = "unicodeChar", length or _length(column.dtype)
+        text = "unicodeChar", length or _length(column.dtype), *column.shape[:0:-1]
     return field_element(column, text=text, prefix=prefix)
 
 
@@ -205,8 +205,8 @@ def _arrow_array(column, kind, nan_is_null):
     import pyarrow as pa
 
     values, mask = np.ma.asarray(column), None
-    if np.ma.getmaskarray(values).any() and column.ndim == 1:
-        mask = np.ma.getmaskarray(values)
+    if np.ma.getmaskarray(values).any():
+        mask = np.ma.getmaskarray(values).ravel()
     values = np.ma.getdata(values)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
@@ -215,8 +215,10 @@ def _arrow_array(column, kind, nan_is_null):
     if column.ndim > 1:
         flat = values.ravel().astype(values.dtype.newbyteorder("="))
         # Null is what the list holds: lists that are null themselves astropy does not read.
-        missing = np.isnan(flat) if flat.dtype.kind == "f" and nan_is_null else None
-        flat = pa.array(flat, mask=missing)
+        if flat.dtype.kind == "f" and nan_is_null:
+            missing = np.isnan(flat)
+            mask = missing if mask is None else mask | missing
+        flat = pa.array(flat.tolist() if flat.dtype.kind == "U" else flat, mask=mask)
         return pa.FixedSizeListArray.from_arrays(flat, kind.list_size).cast(kind)
     if values.dtype.kind == "O":
         text = pa.types.is_string(kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,9 +101,10 @@ def _column(array):
         kind = array.type
     if pa.types.is_decimal(kind):
         array, kind = array.cast(pa.float64()), pa.float64()
-    if pa.types.is_fixed_size_list(kind) and _is_number(kind.value_type) and not array.null_count:
-        flat = pa.concat_arrays([c.flatten() for c in array.chunks]) if array.num_chunks else []
-        return Column(np.asarray(flat).reshape(len(array), kind.list_size))
+    if pa.types.is_fixed_size_list(kind) and _is_plain(kind.value_type) and not array.null_count:
+        flat = pa.chunked_array([c.flatten() for c in array.chunks], kind.value_type)
+        flat = _column(flat)
+        return type(flat)(flat.reshape(len(array), kind.list_size))
     if pa.types.is_list(kind) and _is_number(kind.value_type) and not array.null_count:
         values = np.empty(len(array), object)
         values[:] = [np.asarray(value.values) for value in array]
@@ -122,6 +124,12 @@ def _is_number(kind):
     import pyarrow as pa
 
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def _is_plain(kind):
+    import pyarrow as pa
+
+    return _is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind)
 
 
 def _as_text(value):
@@ -156,12 +164,21 @@ def _with_words(metadata, table):
         table.meta.update(header.get("meta", {}))
         said = {column["name"]: column for column in header["datatype"]}
         for name in set(said) & set(table.colnames):
+            _shape(table[name], said[name].get("subtype"))
             for attribute in ("description", "format", "unit", "meta"):
                 if attribute in said[name]:
                     setattr(table[name], attribute, said[name][attribute])
     elif CONTENT in metadata:
         _describe_by_votable(table, metadata[CONTENT])
     return table
+
+
+def _shape(column, subtype):
+    """Give a column of lists the shape that astropy notes, as in ``int64[2,3]``."""
+    sizes = re.fullmatch(r"\w+\[(\d+(?:,\d+)+)\]", str(subtype))
+    shape = tuple(map(int, sizes[1].split(","))) if sizes else None
+    if shape and column.ndim == 2 and np.prod(shape) == column.shape[1]:
+        column.shape = (len(column), *shape)
 
 
 def _describe_by_votable(table, content):

@@ -189,7 +189,7 @@ def _text(value):
 
 
 def field_element(
-    column: Any, *, text: tuple[str, int] | None = None, prefix: str = "", ID: str | None = None
+    column: Any, *, text: tuple[Any, ...] | None = None, prefix: str = "", ID: str | None = None
 ) -> str:
     """FIELD element of a column.
 
@@ -198,7 +198,8 @@ def field_element(
     column : `~astropy.table.Column`
         Column; ``meta['ucd']`` and ``meta['utype']`` become attributes.
     text : tuple of str and int, optional
-        ``datatype`` and ``arraysize`` of text; by default that which it needs, of any length.
+        ``datatype`` and ``arraysize`` of text, the length first; by default that which it needs,
+        of any length.
     prefix : str
         Before the names of elements.
     ID : str, optional
