@@ -412,6 +412,15 @@ def test_too_few_sources(table):
     assert len(train_ensemble(table[:10], just, progress=False)) == 2
 
 
+def test_a_refused_training_leaves_nothing(table, tmp_path):
+    """Neither logs nor folders that were not there; what was there stays."""
+    config = replace(SMALL, n_bags=5)
+    for folder in (tmp_path / "new" / "one", tmp_path):
+        with pytest.raises(ValueError, match="wanted two sources"):
+            train_ensemble(table[:7], config, output=folder, progress=False)
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_labels_that_cannot_be_learnt_leave_no_skill_out_of_bag(table):
     """Random labels: members know them by heart in bag, and know nothing out of bag."""
     rng = np.random.default_rng(2)
@@ -663,6 +672,8 @@ def test_resume_where_nothing_is(table, tmp_path):
     """No run, or what no training wrote, is said."""
     with pytest.raises(FileNotFoundError, match=r"run\.json: no training there to go on with"):
         train_ensemble(table, SMALL, output=tmp_path, resume=True)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "logs").mkdir()
     for text in ("", "[1]", "null"):
         (tmp_path / "logs" / "run.json").write_text(text)
         with pytest.raises(ValueError, match=r"run\.json: damaged"):

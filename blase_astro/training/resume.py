@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import zipfile
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -27,12 +28,29 @@ __all__ = ["alone", "checkpoint", "digest", "keep_run"]
 def alone(folder: Path) -> Iterator[None]:
     """Hold a folder for one training; a second one in it is refused.
 
+    Of a training that was refused itself nothing is left but what was there before.
+
     Parameters
     ----------
     folder : `~pathlib.Path`
         Folder of the logs; made where it is missing.
     """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _locked(folder):
+            yield
+    except (ValueError, FileNotFoundError):
+        if new and not any(folder.glob("*/last.ckpt")):
+            shutil.rmtree(folder)
+            for path in new[1:]:
+                path.rmdir()
+        raise
+
+
+@contextmanager
+def _locked(folder):
+    """Hold the lock of a folder that is there."""
     with open(folder / "lock", "w") as file:
         try:
             import fcntl
