@@ -145,7 +145,10 @@ def grouped(
         Grouped, nothing copied.
     """
     columns = {name: _column(values, name) for name, values in columns.items()}
-    m = len(columns["frequency"])
+    for name in ("frequency", "nufnu"):
+        if columns[name] is None:
+            raise ValueError(f"{name}: wanted one value a measurement, got None")
+    m = np.size(columns["frequency"])
     for name, values in columns.items():
         _check_length(name, values, m, "measurement")
     if offsets is not None:

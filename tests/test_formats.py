@@ -81,6 +81,14 @@ def test_csv_ids_keep_their_digits(tmp_path, other):
     assert read_catalog(tmp_path / "a.csv")["id"].tolist() == ["4050000000000000001", other]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".ecsv"])
+def test_text_of_two_bytes_is_said(tmp_path, suffix):
+    """Its columns would have names that nobody wrote."""
+    (tmp_path / f"a{suffix}").write_text("ra,dec\n1,2\n", encoding="utf-16")
+    with pytest.raises(OSError, match="text in UTF-16; wanted UTF-8"):
+        read_catalog(tmp_path / f"a{suffix}")
+
+
 def test_an_open_quotation_mark_is_said(tmp_path):
     """Else the rest of the file would be one cell, and the new columns within it."""
     text = 'a,b\n1,"x\ny"\n"2,3\n4,5\n'

@@ -34,6 +34,16 @@ def element(table: Table, name: str) -> tuple[np.ndarray, Any]:
     return values, unit
 
 
+def _odd(values):
+    """The first value that is no number, and its row."""
+    for row, value in enumerate(values.tolist()):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return f"{value!r} in row {row}"
+    return str(values.dtype)
+
+
 def numbers(table: Table, name: str, index: tuple[int, ...] = ()) -> tuple[np.ndarray, Any]:
     """A column as float64, NaN where masked, and its unit or None."""
     column = table[name]
@@ -48,7 +58,7 @@ def numbers(table: Table, name: str, index: tuple[int, ...] = ()) -> tuple[np.nd
     try:
         numbers = values[at].astype(float)
     except (TypeError, ValueError):
-        raise ValueError(f"column {name!r}: wanted numbers, got {values.dtype}") from None
+        raise ValueError(f"column {name!r}: wanted numbers, got {_odd(values[at])}") from None
     if mask.any():
         numbers[np.broadcast_to(mask, values.shape)[at]] = np.nan
     return numbers, getattr(column, "unit", None)

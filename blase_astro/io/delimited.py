@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -208,6 +209,10 @@ def _records(file, mark=","):
 
 def _open(path, mode="r"):
     """A file of text whose every byte comes back as it was, ends of lines and odd bytes too."""
+    if mode == "r":
+        with open(path, "rb") as file:
+            if file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE):
+                raise ValueError("text in UTF-16; wanted UTF-8")
     return open(path, mode, encoding="utf-8", errors="surrogateescape", newline="")
 
 

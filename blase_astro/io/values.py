@@ -206,4 +206,7 @@ def _in_unit(values, have, wanted, name):
             return np.asarray(have.to(unit_of(wanted), values, equivalencies=spectral()))
     except (ValueError, TypeError, AttributeError):
         what = f"one that converts to {wanted}" if wanted else "a number without unit"
+        kind = str(getattr(have, "physical_type", ""))
+        if wanted == "erg / (s cm2)" and kind == "spectral flux density":
+            what += " (nu F_nu is the frequency times the flux density)"
         raise ValueError(f"column {name!r} has the unit {str(have)!r}; wanted {what}") from None
