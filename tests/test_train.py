@@ -426,7 +426,9 @@ def test_labels_that_cannot_be_learnt_leave_no_skill_out_of_bag(table):
     rng = np.random.default_rng(2)
     table = table[:120].copy()
     table["log_nu_peak"] = rng.normal(14, 1, len(table))
-    config = replace(SMALL, hidden=(64, 32), dropout=(0.0, 0.0), drop_bins=0.0, drop_bands=0.0)
+    config = replace(
+        SMALL, hidden=(64, 32), dropout=(0.0, 0.0), drop_bins=0.0, drop_bands=0.0, shared_bins=0.0
+    )
     config = replace(config, epochs=150, learning_rate=1e-2, weight_decay=0.0)
     module = train._fit(pool_of(table, config), "nu_peak", config, None, False, False, {})
     bag = np.arange(len(table)) % 2
@@ -520,7 +522,8 @@ def test_seed_preset_is_the_original(table):
     config = PRESETS["seed"]
     assert config.hidden == (152, 80, 72, 48)
     assert (config.batch_size, config.epochs, config.n_bags, config.n_members) == (64, 200, 5, 5)
-    assert (config.networks, config.simulated, config.drop_bands) == ("normal", 0, 0)
+    assert (config.networks, config.simulated) == ("normal", 0)
+    assert (config.drop_bins, config.drop_bands, config.shared_bins) == (0, 0, 0)
     pool = pool_of(table, config)
     module = StackedEnsemble(pool, "nu_peak", config)
     shapes = [tuple(p.shape[1:]) for n, p in module.net.named_parameters() if "0.weight" in n]
@@ -540,6 +543,21 @@ def test_dropped_bins_leave_at_least_four():
     assert not (kept & ~filled).any()
     assert (kept.sum(-1) >= torch.clamp(filled.sum(-1), max=4)).all()
     assert kept.sum() < filled.sum()
+
+
+def test_shared_bins_are_those_of_another_sample():
+    """Of the share that is asked for; at least four stay, and with none asked nothing changes."""
+    torch.manual_seed(0)
+    kinds = torch.zeros(2, 26, dtype=torch.bool)
+    kinds[0, :16], kinds[1, 8:] = True, True
+    filled = kinds[torch.arange(4000) % 2].expand(2, -1, -1)
+    kept = network._share_bins(filled, 0.5)
+    both = (kept == kinds[0] & kinds[1]).all(-1)
+    assert (both | (kept == filled).all(-1)).all()
+    assert abs(both.float().mean() - 0.25) < 0.02  # half of the others are of the same kind
+    assert (network._share_bins(filled, 0.0) == filled).all()
+    few = filled & (torch.arange(26) < 11)  # three in common
+    assert (network._share_bins(few, 1.0) == few).all()
 
 
 def test_whole_bands_are_dropped():

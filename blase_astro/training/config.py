@@ -34,6 +34,9 @@ class TrainConfig:
         twice this number.
     drop_bands : float
         In this share of the samples whole bands are dropped, each with a probability of 0.3.
+    shared_bins : float
+        In this share of the samples only those bins are kept that another sample of the batch,
+        drawn at random, has too.
     simulated : int
         Number of simulated SEDs; a batch has as many of them as of real ones.
     rich_weights : tuple of pair
@@ -60,9 +63,10 @@ class TrainConfig:
     subtract_level: bool = True
     drop_bins: float = 0.1
     drop_bands: float = 0.25
+    shared_bins: float = 0.25
     simulated: int = 20000
     rich_weights: tuple = ((12, 2.0), (20, 4.0))
-    label_width: tuple = (0.2, 0.05)
+    label_width: tuple = (0.1, 0.1)
     cdf_weight: tuple = (3.0, 9.0)
     epochs: int = 40
     batch_size: int = 64
@@ -93,6 +97,7 @@ PRESETS = {
         subtract_level=False,
         drop_bins=0.0,
         drop_bands=0.0,
+        shared_bins=0.0,
         simulated=0,
         rich_weights=(),
         epochs=200,

@@ -146,6 +146,7 @@ class StackedEnsemble(pl.LightningModule):
         binned = self.binned[index]
         filled = torch.isfinite(binned)
         if drop:
+            filled = _share_bins(filled, self.config.shared_bins)
             filled = _drop_bands(filled, self.band, self.config.drop_bands)
             filled = _drop_bins(filled, self.config.drop_bins)
         binned = torch.where(filled, binned, 0)
@@ -324,6 +325,20 @@ def _bands(bins):
     """Band of each bin, as a tensor (n_bins,)."""
     centre = np.mean(load_bins(bins), axis=1)
     return torch.as_tensor(np.digitize(centre, BAND_EDGES))
+
+
+def _share_bins(filled, share):
+    """Filled bins (m, batch, n_bins), of a share of the samples those that another one has too.
+
+    Which bins are filled tells of the class of whom they were filled for; what two SEDs of the
+    batch share tells as much of either.
+    """
+    if share == 0:
+        return filled
+    m, n = filled.shape[:2]
+    other = torch.randint(n, (m, n, 1), device=filled.device).expand_as(filled)
+    chosen = torch.rand(m, n, 1, device=filled.device) < share
+    return _enough(filled & (filled.gather(1, other) | ~chosen), filled)
 
 
 def _drop_bands(filled, band, share):

@@ -32,21 +32,24 @@ from blase_astro.training import (
 
 DEFAULT = PRESETS["default"]
 OTHER_SEEDS = "default, other seeds"
+NOTHING_DROPPED = {"shared_bins": 0.0, "drop_bands": 0.0, "drop_bins": 0.0}
 VARIANTS = {
     "default": {},
     OTHER_SEEDS: {},
     "normal distributions": {"networks": "normal"},
     "cross entropy alone": {"cdf_weight": (0.0, 0.0)},
-    "labels smeared by 0.1 dex": {"label_width": (0.1, 0.05)},
+    "labels smeared by 0.2 dex": {"label_width": (0.2, 0.1)},
     "without weights for rich SEDs": {"rich_weights": ()},
     "without simulated SEDs": {"simulated": 0},
+    "no bins shared": {"shared_bins": 0.0},
+    "bins of half shared": {"shared_bins": 0.5},
     "no bands dropped": {"drop_bands": 0.0},
-    "nothing dropped": {"drop_bands": 0.0, "drop_bins": 0.0},
+    "nothing dropped": NOTHING_DROPPED,
     "layers of 256, 128, 64": {"hidden": (256, 128, 64), "dropout": (0.1, 0.1, 0.05)},
     "20 epochs": {"epochs": 20},
     "80 epochs": {"epochs": 80},
     "pattern alone": {"simulated": 0},
-    "pattern alone, nothing dropped": {"simulated": 0, "drop_bands": 0.0, "drop_bins": 0.0},
+    "pattern alone, nothing dropped": {"simulated": 0} | NOTHING_DROPPED,
 }
 
 
