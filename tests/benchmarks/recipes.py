@@ -114,7 +114,8 @@ def main():
         made = table_of([{"recipe": name} | {"without 4FGL: error": np.nan} | row])
         if path.is_file():
             before = Table.read(path)
-            made = vstack([before[before["recipe"] != name], made], metadata_conflicts="silent")
+            other = [one in VARIANTS and one != name for one in before["recipe"]]
+            made = vstack([before[other], made], metadata_conflicts="silent")
         order = [list(VARIANTS).index(one) for one in made["recipe"]]
         made = made[np.argsort(order)]
         made.write(path, overwrite=True)
