@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Queue
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -100,11 +99,12 @@ def send_table(
         If there is no such program, or it did not take the table.
     """
     from .io.files import write_table
+    from .io.output import temporary_folder
 
     kind = _LOAD.get(Path(file).suffix.lower()) if file is not None else None
     takers = _takers(client, kind or "table.load.votable", to)
-    with TemporaryDirectory(prefix="blase-samp-") as folder:
-        place = Path(folder) / "table.vot" if file is None or kind is None else Path(file)
+    with temporary_folder() as folder:
+        place = folder / "table.vot" if file is None or kind is None else Path(file)
         if kind is None:
             kind = "table.load.votable"
             write_table(table, place)

@@ -1,5 +1,6 @@
 """Files written beside and moved into place: whole or not at all, and what they were they stay."""
 
+import gzip
 import os
 import signal
 import stat
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from blase_astro.cli import main
+from blase_astro.io.bounded import inflated
 from blase_astro.io.output import ExistsAlready, check_place, placed, placed_folder
 
 
@@ -278,3 +280,32 @@ def test_the_header_has_the_words_that_main_was_given(tmp_path, ensemble_dir, mo
     assert capsys.readouterr().err == (
         f"blase: error: {output} exists already; give --overwrite to replace it\n"
     )
+
+
+INFLATING = """
+import signal, sys
+from blase_astro.io.bounded import inflated
+with inflated(sys.argv[1]) as plain:
+    print("inflated", flush=True)
+    signal.pause()
+"""
+
+
+def test_what_was_inflated_by_a_killed_process_is_removed(tmp_path, monkeypatch):
+    """By the next one that needs temporary files."""
+    catalog, temporary = tmp_path / "a.csv.gz", tmp_path / "temporary"
+    catalog.write_bytes(gzip.compress(b"ra,dec\n1,2\n"))
+    temporary.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", INFLATING, catalog],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    ) as process:
+        assert process.stdout.readline() == b"inflated\n"
+        process.kill()
+    assert len(os.listdir(temporary)) == 1
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with inflated(catalog) as plain:
+        assert plain.read_bytes() == b"ra,dec\n1,2\n"
+        assert len(os.listdir(temporary)) == 1
+    assert os.listdir(temporary) == []

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .output import temporary_folder
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -123,8 +125,6 @@ def inflated(path):
     OSError
         If it cannot be read, is broken, or inflates to more than catalogs do.
     """
-    import tempfile
-
     path = Path(path)
     with open(path, "rb") as file:
         kind, size = packing(file.read(6)), os.fstat(file.fileno()).st_size
@@ -133,9 +133,8 @@ def inflated(path):
             return
         file.seek(0)
         limit = max(CATALOG_BYTES, CATALOG_RATIO * size)
-        # A mapped file cannot be removed everywhere.
-        with tempfile.TemporaryDirectory(prefix="blase-", ignore_cleanup_errors=True) as folder:
-            plain = Path(folder) / plain_name(path.name)
+        with temporary_folder() as folder:
+            plain = folder / plain_name(path.name)
             with open(plain, "w+b") as target:
                 try:
                     within = unpack(file, kind, target, limit)

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .._types import AnyPath, Iterator, Sequence
 
-__all__ = ["ExistsAlready", "check_place", "placed", "placed_folder", "refuse_input"]
+__all__ = [
+    "ExistsAlready",
+    "check_place",
+    "placed",
+    "placed_folder",
+    "refuse_input",
+    "temporary_folder",
+]
 
 _OURS = re.compile(r"\.blase-beside-[a-z0-9_]{8}")
 
@@ -253,21 +260,49 @@ def _private_folder(parent, output):
     """A folder that nobody else reads, gone afterwards; errors in it speak of the output."""
     import tempfile
 
-    parent = Path(tempfile.gettempdir() if parent is None else parent)
-    folder = lock = None
+    parent = folder = Path(tempfile.gettempdir() if parent is None else parent)
     try:
-        _remove_stale(parent)
-        folder, lock = _locked_folder(parent)
-        yield folder
+        with temporary_folder(parent) as folder:
+            yield folder
     except OSError as error:
         reason = _first_with_errno(error)
-        if reason is None or not _within(reason.filename, folder or parent):
+        if reason is None or not _within(reason.filename, folder):
             raise
         text = f"{output} could not be written: {os.strerror(reason.errno)}"
         raise OSError(text) from error
+
+
+@contextmanager
+def temporary_folder(parent: AnyPath | None = None) -> Iterator[Path]:
+    """A folder that nobody else reads, gone afterwards; what killed processes left goes as well.
+
+    Parameters
+    ----------
+    parent : path-like, optional
+        Where; by default among the temporary files of the system.
+
+    Yields
+    ------
+    folder : path-like
+        The folder.
+
+    Examples
+    --------
+    >>> from blase_astro.io.output import temporary_folder
+    >>> with temporary_folder() as folder:
+    ...     _ = (folder / 'file').write_text('...')
+    >>> folder.exists()
+    False
+    """
+    import tempfile
+
+    parent = Path(tempfile.gettempdir() if parent is None else parent)
+    _remove_stale(parent)
+    folder, lock = _locked_folder(parent)
+    try:
+        yield folder
     finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             os.close(lock)
 

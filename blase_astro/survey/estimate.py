@@ -12,7 +12,7 @@ import numpy as np
 
 from ..columns import column_table, sed_columns
 from ..flags import Flag
-from ..io.output import ExistsAlready, check_place, placed, refuse_input
+from ..io.output import ExistsAlready, check_place, placed, refuse_input, temporary_folder
 from ..io.parquet import parquet_sink
 from ..io.parquet_tables import described_columns
 from ..points import estimate_sources, grouped, own_settings
@@ -290,13 +290,14 @@ def _from_workers(workers, pieces, pairs):
 @contextmanager
 def _order(files, settings):
     """What workers are told, as JSON: files, and settings with the ensembles as files."""
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory(prefix="blase-") as folder:
+    with temporary_folder() as folder:
         for target, ensemble in settings.ensembles.items():
-            ensemble.save(Path(folder) / f"{target}.npz")
-        order = order_of(settings)
-        yield {"settings": order, "ensemble": folder, "files": [os.path.abspath(f) for f in files]}
+            ensemble.save(folder / f"{target}.npz")
+        yield {
+            "settings": order_of(settings),
+            "ensemble": str(folder),
+            "files": [os.path.abspath(f) for f in files],
+        }
 
 
 def _answers(order):
