@@ -19,11 +19,13 @@ __all__ = ["Networks"]
 ZERO_LEVEL = -12.0
 # Smallest variance of a normal network in units of the label's scatter: none claims certainty.
 MIN_VARIANCE = 1e-4
-# Rows that go through the networks at once: what they need stays in the cache.
-_CHUNK = 512
-# Rows and columns are filled up to a multiple of this: matrix products of all sizes then sum in
-# the same order, and an SED's estimate does not depend on its neighbours.
-_ROWS = 16
+# An SED's estimate does not depend on its neighbours, to the last bit: where matrix products are
+# summed in one order, whatever their size and wherever a row stands. OpenBLAS does that along the
+# fast axis of the result, within one of its blocks (256 rows are fewer than it has on any
+# processor), away from the 8 rows at either end and where sizes are multiples of 16.
+_MULTIPLE = 16
+_EDGE = 8
+_CHUNK = 256 - 2 * _EDGE
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,31 +72,33 @@ class Networks:
         return mixed, means
 
     def _inputs(self, binned):
-        """Inputs of the networks (n, n_in), with rows of zeros up to a multiple of `_ROWS`."""
+        """Inputs of the networks (n_rows, n_in), zeros at the ends, and where the SEDs are."""
         filled = np.isfinite(binned)
         base = mean_level(binned) if self.subtract_level else np.full(len(binned), ZERO_LEVEL)
         n_bins = binned.shape[1]
-        x = np.zeros((-(-len(binned) // _ROWS) * _ROWS, self.weights[0].shape[2]), np.float32)
-        x[: len(binned), :n_bins] = np.where(filled, binned - base[:, None], 0)
-        x[: len(binned), n_bins : 2 * n_bins] = filled
+        n_rows = -(-(len(binned) + 2 * _EDGE) // _MULTIPLE) * _MULTIPLE
+        x = np.zeros((n_rows, self.weights[0].shape[2]), np.float32, order="F")
+        rows = slice(_EDGE, _EDGE + len(binned))
+        x[rows, :n_bins] = np.where(filled, binned - base[:, None], 0)
+        x[rows, n_bins : 2 * n_bins] = filled
         if self.subtract_level:
-            x[: len(binned), 2 * n_bins] = base - ZERO_LEVEL
-        return x
+            x[rows, 2 * n_bins] = base - ZERO_LEVEL
+        return x, rows
 
     def _mix(self, binned, members):
         """`mix` of one block of SEDs."""
-        x, n = self._inputs(binned), len(binned)
-        layers = [np.empty((len(x), weight.shape[-1]), np.float32) for weight in self._filled[0]]
-        mixed, means = 0, np.empty((len(members), n))
+        x, rows = self._inputs(binned)
+        layers = [_empty(len(x), weight.shape[-1]) for weight in self._filled[0]]
+        mixed, means = 0, np.empty((len(members), len(binned)))
         for i, member in enumerate(members):
             output = self._forward(x, member, layers)
             if self.grid is None:
                 output = self._moments(output, member)
-                means[i] = output[:n, 0]
+                means[i] = output[rows, 0]
             else:
-                means[i] = _softmax(output, self._moment_weights)[:n]
+                means[i] = _softmax(output, self._moment_weights)[rows]
             mixed += output
-        mixed = mixed[:n, : self.weights[-1].shape[-1]] / len(members)
+        mixed = mixed[rows, : self.weights[-1].shape[-1]] / len(members)
         if self.grid is None:
             mixed[:, 1] += means.var(axis=0)
         return mixed, means
@@ -119,7 +123,7 @@ class Networks:
     @property
     def _more(self):
         """Columns that fill up the last layer."""
-        return -self.weights[-1].shape[-1] % _ROWS
+        return -self.weights[-1].shape[-1] % _MULTIPLE
 
     @cached_property
     def _filled(self):
@@ -150,10 +154,15 @@ class Networks:
         return np.stack([mean, variance], axis=1)
 
 
+def _empty(n, width):
+    """Memory for a product, SEDs along the fast axis."""
+    return np.empty((n, width), np.float32, order="F")
+
+
 def _softmax(logits, weights):
     """Logarithms to probabilities (n, n_grid), in place; their means over the grid (n,)."""
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
-    total, first = (logits @ weights).T
+    total, first = np.matmul(logits, weights, out=_empty(len(logits), 2)).T
     logits *= (1 / total)[:, None]
     return first.astype(float) / total

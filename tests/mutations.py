@@ -107,8 +107,8 @@ BY_HAND = [
 # (module, line) that may be changed without anything changing but the time it takes.
 SAME = {
     ("sky", "_FEW = 2**18  # distances to compute one by one: importing scipy's tree takes longer"),
-    ("networks", "_CHUNK = 512"),
-    ("networks", "_ROWS = 16"),
+    ("networks", "_CHUNK = 256 - 2 * _EDGE"),
+    ("networks", "_MULTIPLE = 16"),
     ("flags", "_AT_ONCE = 64"),
     # A bound for the search alone: what is found is compared with the radius itself.
     (

@@ -292,13 +292,20 @@ def test_mean_level():
     )
 
 
-@pytest.mark.skipif(
-    "openblas" not in np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"],
-    reason="other libraries may sum in another order",
-)
+def sums_in_one_order():
+    """Do the matrix products of numpy sum in one order, wherever a row stands?
+
+    Those of OpenBLAS for these processors do; of others nothing is known.
+    """
+    from threadpoolctl import threadpool_info
+
+    kinds = {library.get("architecture") for library in threadpool_info()}
+    return bool(kinds) and kinds <= {"Haswell", "Zen", "Sandybridge", "Nehalem"}
+
+
 @pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])
 def test_shipped_estimates_do_not_depend_on_neighbours(target):
-    """To the last bit: one by one, in blocks of any size."""
+    """To the last bit, one by one and in blocks of any size, or as far as float32 has digits."""
     ensemble = Ensemble.load(None, target)
     binned = bin_points(simulate_seds(600, seed=8)[0], ensemble.bin_edges)[0]
     binned = binned[np.isfinite(binned).any(axis=1)]
@@ -306,6 +313,7 @@ def test_shipped_estimates_do_not_depend_on_neighbours(target):
     for size in (1, 7, 100):
         for start in (0, 300, 500):
             rows = slice(start, start + size)
-            np.testing.assert_array_equal(
-                ensemble.predict(binned[rows]).probability, together[rows]
-            )
+            alone = ensemble.predict(binned[rows]).probability
+            np.testing.assert_allclose(alone, together[rows], rtol=1e-5, atol=1e-6)
+            if sums_in_one_order():
+                np.testing.assert_array_equal(alone, together[rows])

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from alike import assert_alike
 from astropy import units as u
 from astropy.table import Table
 from hypothesis import given, settings
@@ -40,10 +41,7 @@ def arrays(simulated):
 def assert_equal(one, other, names=None):
     """Same columns with the same numbers."""
     for name in names or one:
-        if one[name].dtype.kind == "f":
-            np.testing.assert_allclose(one[name], other[name], rtol=1e-6, atol=1e-9, err_msg=name)
-        else:
-            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+        assert_alike(one[name], other[name], name)
 
 
 def test_same_as_tables(simulated, arrays, both):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alike import assert_alike
 from astropy import units as u
 from astropy.table import QTable, Table
 from hypothesis import given, settings
@@ -76,10 +77,7 @@ def assert_as_wanted(path, wanted, first="source_id"):
     np.testing.assert_array_equal(found.pop(first), wanted["source"])
     assert set(found) == set(wanted) - {"source"}
     for name, values in found.items():
-        if wanted[name].dtype.kind == "f":
-            np.testing.assert_allclose(values, wanted[name], rtol=1e-6, atol=1e-9, err_msg=name)
-        else:
-            np.testing.assert_array_equal(values, wanted[name], err_msg=name)
+        assert_alike(values, wanted[name], name)
 
 
 @given(
@@ -198,10 +196,7 @@ def test_every_way_in_gives_the_same(tmp_path):
     for seds_of_any_kind in (archive, seds):
         found = estimate(seds_of_any_kind)
         for name in set(wanted) - {"source"}:
-            if wanted[name].dtype.kind == "f":
-                np.testing.assert_allclose(found[name], wanted[name], rtol=1e-6, err_msg=name)
-            else:
-                np.testing.assert_array_equal(found[name], wanted[name], err_msg=name)
+            assert_alike(found[name], wanted[name], name)
     for kind in ("flat", "lists"):
         assert_as_wanted(tmp_path / f"{kind}_out.parquet", wanted)
 

@@ -153,7 +153,8 @@ def test_labels_beyond_the_grid_are_at_its_ends(table):
     """They are not lost, and the cells of a label at an end are those about the end."""
     module = StackedEnsemble(pool_of(table, SMALL), "nu_peak", SMALL)
     for end, beyond in ((11, 5.0), (19, 30.0)):
-        sure = torch.log_softmax(-0.5 * ((module.grid - end) / 0.2) ** 2, -1)
+        width = SMALL.label_width[0]
+        sure = torch.log_softmax(-0.5 * ((module.grid - end) / width) ** 2, -1)
         expected = -(sure.exp() * sure).sum().expand(4, 2)
         found = module.grid_loss(sure.expand(4, 2, 81), torch.full((4, 2), beyond))
         torch.testing.assert_close(found, expected)
