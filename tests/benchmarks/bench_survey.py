@@ -187,7 +187,7 @@ def write(table):
     for name in table.colnames[2:]:
         table[name] = MaskedColumn(table[name], mask=~(np.asarray(table[name]) > 0))
         table[name].info.format = ".0f"
-    table["a CPU second"].info.format = ".6g"
+    table["a CPU second"].info.format = ".0f"
     table["wall time"].unit = "s"
     table["wall time"].info.format = ".1f"
     table.write(TABLES / "survey.ecsv", overwrite=True)
