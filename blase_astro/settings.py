@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import sha256
 from numbers import Integral, Real
@@ -115,6 +114,8 @@ class Settings:
         known = [f.name for f in fields(cls) if f.init]
         for name in options:
             if name not in known:
+                from difflib import get_close_matches
+
                 near = get_close_matches(name, known, 1)
                 hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
                 raise TypeError(f"no option {name!r}{hint}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -95,6 +94,8 @@ class Workers:
 
     def _start(self):
         """A new worker, None where this interpreter cannot be started again."""
+        import subprocess
+
         environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | os.environ
         command = [sys.executable, "-c", _START, json.dumps(sys.path), self._answers]
         try:

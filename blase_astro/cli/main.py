@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-def _parser():
+def _parser(words=()):
+    """The parser of all commands, or of that alone which some words begin with."""
     parser = Parser(
         prog="blase",
         description="Synchrotron peaks of blazars from their SEDs, with intervals.",
@@ -38,7 +39,8 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"blase_astro {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for add in _COMMANDS:
+    meant = [add for add in _COMMANDS if words and add.__name__ == f"add_{words[0]}"]
+    for add in _COMMANDS if meant in ([], [add_completion]) else meant:
         add(commands)
     for command in commands.choices.values():
         for one in _kinds(command) or [command]:
@@ -56,7 +58,7 @@ def _kinds(parser):
 
 def _parse(words):
     """The options of a command; errors are those of the command that was meant."""
-    parser = _parser()
+    parser = _parser(words)
     if not words:
         parser.print_help(sys.stderr)
         raise SystemExit(2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from difflib import get_close_matches
 from typing import NoReturn
 
 __all__ = ["Parser"]
@@ -40,8 +39,7 @@ class Parser(argparse.ArgumentParser):
     def _option_meant(self, message):
         """A known option near one that is not."""
         unknown = re.findall(r"(?<!\S)(--[\w-]+)", message.partition("unrecognized arguments:")[2])
-        near = unknown and get_close_matches(unknown[0], self._option_string_actions, 1)
-        return f"; did you mean {near[0]}?" if near else ""
+        return _near(unknown[0], self._option_string_actions) if unknown else ""
 
 
 def _meant(message):
@@ -49,5 +47,12 @@ def _meant(message):
     found = re.search(r"invalid choice: '([^']*)' \((?:.*)choose from (.*)\)", message)
     if not found or "maybe you meant" in message:
         return ""
-    near = get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), 1)
+    return _near(found[1], re.findall(r"[\w-]+", found[2]))
+
+
+def _near(word, known):
+    """The question whether the nearest known word was meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, known, 1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .bounded import BROKEN, stream_bytes, warn
+from .bounded import breakages, stream_bytes, warn
 from .kinds import NoSED, kind_of, sed_from_bytes, seds_from_bytes
 from .members import HIDDEN, opened
 from .table import join_points, points_from_seds
@@ -197,7 +197,7 @@ def read_stream(file: Stream, name: str = "-") -> tuple[Points, bool]:
     left = Left()
     try:
         data = stream_bytes(file)
-    except BROKEN as error:
+    except breakages() as error:
         raise ValueError(f"{name}: {error}") from None
     ((points, foreign),) = points_of(
         Opened(True, lambda: ([name], []), lambda _: data), [name], 1, left
@@ -312,7 +312,7 @@ def _tables(name, read):
     """SED tables of a file; errors begin with its name."""
     try:
         data = read(name)
-    except BROKEN as broken:
+    except breakages() as broken:
         raise ValueError(f"{name}: {_reason(broken)}") from None
     if not data:
         raise ValueError(f"{name}: empty file")
@@ -351,7 +351,7 @@ def _contents(source, names, skipped):
                 skipped.append(name)
                 continue
             error = str(broken)
-        except BROKEN as broken:
+        except breakages() as broken:
             error = _reason(broken)
         yield name, b"" if error else data, error, points
 

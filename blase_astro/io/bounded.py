@@ -8,6 +8,7 @@ import os
 import struct
 import zlib
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def inflate(data):
     limit = min(MAX_BYTES, MAX_RATIO * len(data))
     try:
         content = inflating(io.BytesIO(data), kind).read(limit + 1)
-    except BROKEN as error:
+    except breakages() as error:
         raise ValueError(f"broken or truncated {kind} file ({error})") from None
     if len(content) > limit:
         raise ValueError(_INFLATES)
@@ -138,7 +139,7 @@ def inflated(path):
             with open(plain, "w+b") as target:
                 try:
                     within = unpack(file, kind, target, limit)
-                except BROKEN as error:
+                except breakages() as error:
                     raise OSError(f"{path}: broken or truncated {kind} file ({error})") from None
                 target.seek(0)
                 if not within or packing(target.read(6)):
@@ -198,7 +199,7 @@ def read_npz(path: AnyPath, limit: int = 2**29) -> dict[str, np.ndarray]:
                         array = _npy(member, limit)
                     limit -= array.nbytes
                     arrays[info.filename.removesuffix(".npy")] = array
-        except BROKEN as error:
+        except breakages() as error:
             raise ValueError(f"{path}: no whole .npz file ({error})") from None
     return arrays
 
@@ -230,7 +231,8 @@ def _npy(member, limit):
     return array.reshape(shape, order="F" if fortran else "C")
 
 
-def _broken():
+@cache
+def breakages():
     """What zipfile, tarfile and their decompressors raise on a broken archive or member."""
     import tarfile
     import zipfile
@@ -248,9 +250,6 @@ def _broken():
         ValueError,
         *none_without_lzma,
     )
-
-
-BROKEN = _broken()
 
 
 def warn(message):

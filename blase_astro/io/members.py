@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from .bounded import BROKEN, MAX_RATIO, file_bytes, inflating, member_bytes, unpack, warn
+from .bounded import MAX_RATIO, breakages, file_bytes, inflating, member_bytes, unpack, warn
 
 if TYPE_CHECKING:
     from .._types import AnyPath, Callable, Iterator
@@ -34,7 +34,7 @@ class Opened(NamedTuple):
     names : callable
         Gives the names of what could be an SED, sorted, and of what is left out for its name.
     read : callable
-        Gives the bytes of one of them; raises one of `BROKEN`.
+        Gives the bytes of one of them; raises one of `breakages`.
     """
 
     alone: bool
@@ -62,7 +62,7 @@ def opened(path: AnyPath) -> Iterator[Opened]:
             archive = stack.enter_context(
                 _open_zip(file) if kind == "zip" else _open_tar(file, kind)
             )
-        except BROKEN as error:
+        except breakages() as error:
             kind = "zip" if kind == "zip" else "tar"
             raise ValueError(f"{path}: broken or truncated {kind} archive ({error})") from None
         names, read = archive
@@ -105,7 +105,7 @@ def _archive_kind(file):
         file.seek(0)
         try:
             start = inflating(file, packed).read(512)
-        except BROKEN:
+        except breakages():
             start = b""
         if _is_tar(start):
             return packed

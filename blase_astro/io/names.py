@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,11 +22,15 @@ _CHARACTERS = {
     "ascii.csv": f"[\x00{_LINE_ENDS}{_SURROGATES}]",
     "parquet": f"[{_SURROGATES}]",
 }
-_UNFIT = {form: re.compile(characters) for form, characters in _CHARACTERS.items()}
-_HALF = re.compile(f"[{_SURROGATES}]")
 _NOTE = " (percent-encoded)"
 # What spreadsheets would run; a number with its sign, or a sign alone, is none.
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?!$|[\d.]+(?:[eE][+-]?\d+)?$)")
+
+
+@cache
+def _unfit(form):
+    """Pattern of the characters that a format cannot hold, None for a format that can hold all."""
+    return re.compile(_CHARACTERS[form]) if form in _CHARACTERS else None
 
 
 def shown(text: str) -> str:
@@ -97,7 +102,7 @@ def escape(text: str, form: str) -> str:
     >>> escape('café.txt', 'fits'), escape('café.txt', 'votable'), escape('90%', 'fits')
     ('caf%C3%A9.txt', 'café.txt', '90%')
     """
-    unfit = _UNFIT.get(form)
+    unfit = _unfit(form)
     if unfit is None or not unfit.search(text):
         return text
     return _escaped(text, unfit)
@@ -109,7 +114,8 @@ def _escaped(text, unfit):
     if unescape(escaped) == text:
         return escaped
     # Halves of pairs that stand for bytes which together are another character: no file's name.
-    halves = _HALF.sub(lambda half: f"%u{ord(half[0]):04X}", text.replace("%", "%25"))
+    escaped = text.replace("%", "%25")
+    halves = re.sub(f"[{_SURROGATES}]", lambda half: f"%u{ord(half[0]):04X}", escaped)
     return unfit.sub(_percent, halves)
 
 
@@ -197,7 +203,7 @@ def fit_text(table: Table, form: str) -> Table:
     >>> table['name'].tolist(), table['name'].description
     (['caf%C3%A9.txt', '90%25'], '(percent-encoded)')
     """
-    unfit = _UNFIT.get(form)
+    unfit = _unfit(form)
     if unfit is None:
         return table
     fitted = table.copy(copy_data=False)

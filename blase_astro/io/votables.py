@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -110,6 +109,8 @@ def _refusal(data):
 
 def _attributes(inside):
     """Attributes of a tag by their names without prefix."""
+    from html import unescape
+
     found = _ATTRIBUTE.findall(inside.decode("latin-1"))
     return {name.rsplit(":", 1)[-1].lower(): unescape(value[1:-1]) for name, value in found}
 
