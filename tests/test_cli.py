@@ -587,12 +587,17 @@ def test_dash_is_standard_output(blase, sed, tmp_path, capsys):
 
 
 def test_summary_after_a_file(blase, sed, tmp_path, capsys):
-    """One line, off a terminal as well; none with -q."""
+    """One line, off a terminal as well; none with -q; why a single SED has no estimate."""
     assert blase("estimate", sed, "-o", tmp_path / "a.csv") == 0
     said = capsys.readouterr().err
     assert said == f"blase: {tmp_path / 'a.csv'}: 1 of 1 SED estimated; flags: none\n"
     assert blase("estimate", sed, "-o", tmp_path / "b.csv", "-q") == 0
     assert capsys.readouterr().err == ""
+    (tmp_path / "bad.json").write_text('{"Datasets": [')
+    assert blase("estimate", tmp_path / "bad.json", "-o", tmp_path / "c.csv") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("blase: ")
+    assert "bad.json: " in line
 
 
 def test_scores_as_a_table(ensemble_dir, capsys):

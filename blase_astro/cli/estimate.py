@@ -201,7 +201,8 @@ def _summary(columns, options):
         for text in bad:
             tell(text)
         to = f"{options.output}: " if options.output not in (None, "-") else ""
-        tell(f"{to}{n - len(bad)} of {n} SED{'s' * (n != 1)} estimated{_flag_counts(columns)}")
+        if not bad or n > 1:  # of one SED the reason says it all
+            tell(f"{to}{n - len(bad)} of {n} SED{'s' * (n != 1)} estimated{_flag_counts(columns)}")
     elif bad and n > 1:
         tell(f"{len(bad)} of {n} SEDs have no estimate")
     return 1 if len(bad) == n else 0

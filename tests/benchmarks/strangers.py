@@ -213,9 +213,11 @@ def kill():
         time.sleep(0.01)
         found = subprocess.run(["pgrep", "-P", str(os.getpid()), "python"], capture_output=True)
         if len(pids := found.stdout.split()) >= 2:
-            time.sleep(0.5)
-            os.kill(int(pids[-1]), signal.SIGKILL)
-            return
+            try:
+                os.kill(int(pids[-1]), signal.SIGKILL)
+                return
+            except ProcessLookupError:
+                pass
 def main():
     import blase_astro
     threading.Thread(target=kill, daemon=True).start()
