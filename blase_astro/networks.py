@@ -21,8 +21,8 @@ ZERO_LEVEL = -12.0
 MIN_VARIANCE = 1e-4
 # An SED's estimate does not depend on its neighbours, to the last bit: where matrix products are
 # summed in one order, whatever their size and wherever a row stands. OpenBLAS does that along the
-# fast axis of the result, within one of its blocks (256 rows are fewer than it has on any
-# processor), away from the 8 rows at either end and where sizes are multiples of 16.
+# fast axis of the result, within one of its blocks (256 rows fit into one on all processors that
+# were tried), away from the 8 rows at either end and where sizes are multiples of 16.
 _MULTIPLE = 16
 _EDGE = 8
 _CHUNK = 256 - 2 * _EDGE
