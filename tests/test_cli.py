@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import runpy
 import shlex
 import shutil
 import signal
@@ -818,3 +819,12 @@ def test_extinction_is_of_bands(blase, sed, tmp_path, capsys):
     words = ["catalogs/demo_catalog.fits", sed, "--ebv", "EBV", "-o", tmp_path / "out.fits"]
     assert blase("annotate", *words) == 2
     assert "--ebv is for the bands of the catalog" in capsys.readouterr().err
+
+
+def test_as_a_module(monkeypatch, capsys):
+    """``python -m blase_astro`` is the command."""
+    monkeypatch.setattr("sys.argv", ["blase", "--version"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("blase_astro", run_name="__main__")
+    assert not end.value.code
+    assert capsys.readouterr().out.startswith("blase_astro ")
