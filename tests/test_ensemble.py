@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from alike import sums_in_one_order
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from hypothesis import given
@@ -290,17 +291,6 @@ def test_mean_level():
     np.testing.assert_array_equal(
         mean_level(np.array([[-12, np.nan, -14], [np.nan] * 3])), [-13, np.nan]
     )
-
-
-def sums_in_one_order():
-    """Do the matrix products of numpy sum in one order, wherever a row stands?
-
-    Those of OpenBLAS for these processors do; of others nothing is known.
-    """
-    from threadpoolctl import threadpool_info
-
-    kinds = {library.get("architecture") for library in threadpool_info()}
-    return bool(kinds) and kinds <= {"Haswell", "Zen", "Sandybridge", "Nehalem"}
 
 
 @pytest.mark.parametrize("target", ["nu_peak", "nufnu_peak"])

@@ -656,7 +656,7 @@ DAMAGE = {
     "empty": lambda content: b"",
     "cut": lambda content: content[: len(content) // 2],
     "garbage": lambda content: b"garbage " * 1000,
-    "pickle": lambda content: b"cos\nsystem\n(S'touch /tmp/x'\ntR.",
+    "pickle": lambda content: b"cos\nsystem\n(S'touch was-run'\ntR.",
     "flipped": lambda content: flipped(content, inside_the_numbers(content)),
 }
 
@@ -666,11 +666,13 @@ def test_resume_from_a_damaged_checkpoint(training_set, tmp_path, monkeypatch, k
     """One clear error that names the file; nothing is trained on from it."""
     path = half_trained(training_set, tmp_path, monkeypatch)
     path.write_bytes(DAMAGE[kind](path.read_bytes()))
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"last\.ckpt: damaged, or no checkpoint; start anew"):
         train_ensemble(
             training_set[0], SMALL, sampling=training_set[1], output=tmp_path, resume=True
         )
     assert not list(tmp_path.glob("*.npz"))
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_flipped_bits_of_weights_are_found(training_set, tmp_path, monkeypatch):

@@ -172,15 +172,13 @@ def _json_values(column, name):
             values = np.where(bad, None, values.astype(object))
     elif values.dtype.kind == "O":
         return [np.asarray(row).tolist() for row in values]
+    if mask is not None and mask.ndim > 1:
+        values = np.where(mask, None, values.astype(object))
     cells = values.tolist()
     if name is not None:
         cells = [name(cell) for cell in cells]
-    if mask is not None and mask.any():
-        cells = (
-            np.where(mask, None, values.astype(object)).tolist()
-            if mask.ndim > 1
-            else [None if hidden else cell for cell, hidden in zip(cells, mask, strict=True)]
-        )
+    if mask is not None and mask.ndim == 1 and mask.any():
+        cells = [None if hidden else cell for cell, hidden in zip(cells, mask, strict=True)]
     return cells
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -42,9 +42,10 @@ def alone(folder: Path) -> Iterator[None]:
             yield
     except (ValueError, FileNotFoundError):
         if new and not any(folder.glob("*/last.ckpt")):
-            shutil.rmtree(folder)
-            for path in new[1:]:
-                path.rmdir()
+            with suppress(OSError):  # of folders that somebody else has filled meanwhile
+                shutil.rmtree(folder)
+                for path in new[1:]:
+                    path.rmdir()
         raise
 
 

@@ -23,6 +23,7 @@ from statistics import median
 import numpy as np
 
 ENVIRONMENT = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles what it imports
 ONE_THREAD = """
 import sys, onnxruntime
 make = onnxruntime.InferenceSession

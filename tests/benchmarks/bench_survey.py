@@ -12,7 +12,6 @@ together; memory is the most that one process had. Writes docs/tables/survey.ecs
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import bench_estimate
 import numpy as np
 import pyarrow as pa
 from astropy.table import MaskedColumn, Table
@@ -30,7 +30,7 @@ from blase_astro.simulate import simulate_seds
 
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT / "docs" / "tables"
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+ENVIRONMENT = bench_estimate.ENVIRONMENT | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 ENVIRONMENT |= {"PYTHONPATH": str(ROOT)}
 NAMES = ("frequency", "nufnu", "nufnu_upper", "nufnu_lower", "upper_limit")
 _AT_ONCE = 4000
